@@ -1,0 +1,50 @@
+"""What the core itself offers, through the same hooks as every plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlcore.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mlcore.commands import Command
+
+
+@hookimpl
+def mlcore_codecs() -> dict[str, list[str]]:
+    """Offer the codecs of the core."""
+    return {
+        "np": ["mlcore.codecs.numpy_codec:NumpyCodec", "mlcore.codecs.numpy_codec:NumpyRequestCodec"],
+        "str": ["mlcore.codecs.string_codec:StringCodec", "mlcore.codecs.string_codec:StringRequestCodec"],
+        "base64": ["mlcore.codecs.base64_codec:Base64Codec"],
+        "datetime": ["mlcore.codecs.datetime_codec:DatetimeCodec"],
+    }
+
+
+@hookimpl
+def mlcore_wire_formats() -> dict[str, str]:
+    """Offer the V2 format: JSON, and JSON with binary tensors."""
+    return {
+        "application/json": "mlcore_protocol.v2_format:V2Format",
+        "application/octet-stream": "mlcore_protocol.v2_format:V2Format",
+    }
+
+
+@hookimpl
+def mlcore_engines() -> dict[str, str]:
+    """Offer the engine that keeps models in the server's own process."""
+    return {"inline": "mlcore.engines.inline:InlineEngine"}
+
+
+@hookimpl
+def mlcore_commands() -> Iterable[Command]:
+    """Offer the sub-commands of the core."""
+    from mlcore.cli.check import CHECK
+    from mlcore.cli.init import INIT
+    from mlcore.cli.plugins import PLUGINS
+    from mlcore.cli.schema import SCHEMA
+    from mlcore.cli.serve import SERVE
+
+    return [SERVE, CHECK, PLUGINS, SCHEMA, INIT]

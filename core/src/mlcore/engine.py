@@ -1,0 +1,100 @@
+"""What an engine is: where models live. Bytes go in and bytes come out, so it may be a thread, a process, a machine."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+from mlcore_protocol import Buffer, ModelMetadata
+
+from mlcore.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from mlcore.loading import Plan
+    from mlcore.plugins import Plugins
+    from mlcore.settings import Settings
+
+
+class Call(msgspec.Struct):
+    """One request on its way to a model: the untouched body, and the few facts that the front knows.
+
+    Attributes:
+        model: The model's name.
+        version: Its version, or `None` for the default one.
+        media_type: Names the wire format of the body.
+        body: The body; nobody writes to it any more.
+        head_length: Bytes of the JSON head in front of binary tensors, where the client said so.
+        headers: The client's headers, names in lower case.
+        request_id: The id under which logs know the request, where the transport knows one.
+    """
+
+    model: str
+    version: str | None
+    media_type: str
+    body: Buffer
+    head_length: int | None = None
+    headers: list[tuple[bytes, bytes]] = []
+    request_id: str | None = None
+
+
+class Answer(msgspec.Struct):
+    """What a model answered, as bytes.
+
+    Attributes:
+        media_type: What the bytes are.
+        buffers: The bytes, in order.
+        head_length: Bytes of the JSON head, where binary tensors follow it.
+        headers: Headers that the model adds.
+    """
+
+    media_type: str
+    buffers: list[Buffer]
+    head_length: int | None = None
+    headers: dict[str, str] | None = None
+
+
+class LoadedModel(msgspec.Struct, frozen=True):
+    """A model that is ready for requests, wherever it lives.
+
+    Attributes:
+        settings: Its settings.
+        metadata: What it says of itself, asked once.
+        infer: Answers one call.
+        stream: Answers one call with several answers.
+        unload: Lets go of it; nothing is under way any more.
+    """
+
+    settings: ModelSettings
+    metadata: ModelMetadata
+    infer: Callable[[Call], Awaitable[Answer]]
+    stream: Callable[[Call], AsyncIterator[Answer]]
+    unload: Callable[[], Awaitable[None]]
+
+
+class Engine(ABC):
+    """A place for models.
+
+    Args:
+        settings: The server's settings.
+        plugins: The server's plugins.
+    """
+
+    def __init__(self, settings: Settings, plugins: Plugins) -> None:
+        self.settings = settings
+        self.plugins = plugins
+
+    async def start(self) -> None:
+        """Make the place ready for models."""
+
+    @abstractmethod
+    async def load(self, plan: Plan) -> LoadedModel:
+        """Load a model. One that is loaded already stays as it is; the caller swaps and unloads.
+
+        Raises:
+            MLCoreError: The model cannot be loaded; the message says why in one line.
+        """
+
+    async def stop(self) -> None:
+        """Let go of the place; every model is unloaded."""

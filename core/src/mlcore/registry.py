@@ -1,0 +1,128 @@
+"""Which models are there, and in what state: the one table that requests look into.
+
+A model is published, and taken away, by one assignment of a new table, so a request sees either the old state or the
+new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+from mlcore_protocol import RepositoryIndexItem
+
+from mlcore.errors import ModelNotFoundError, UnavailableError
+
+if TYPE_CHECKING:
+    from mlcore.engine import LoadedModel
+
+Key = tuple[str, str | None]
+
+LOADING = "LOADING"
+READY = "READY"
+UNAVAILABLE = "UNAVAILABLE"
+UNLOADING = "UNLOADING"
+
+
+class Served:
+    """A published model, and how many requests are under way on it."""
+
+    __slots__ = ("_idle", "model", "under_way")
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+        self.under_way = 0
+        self._idle: asyncio.Event | None = None
+
+    def leave(self) -> None:
+        """Note that a request has its answer."""
+        self.under_way -= 1
+        if self._idle is not None and not self.under_way:
+            self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until no request is under way."""
+        if self.under_way:
+            self._idle = asyncio.Event()
+            await self._idle.wait()
+
+
+class ModelState(msgspec.Struct):
+    """How a model does that was asked for: its state, and why it is not ready."""
+
+    state: str
+    reason: str = ""
+    is_wanted: bool = True
+
+
+class ModelRegistry:
+    """The models of one server."""
+
+    def __init__(self) -> None:
+        self.states: dict[Key, ModelState] = {}
+        self._served: dict[Key, Served] = {}
+        self._table: dict[Key, Served] = {}
+
+    def find(self, name: str, version: str | None) -> Served:
+        """Return the model that a request asks for. Hot.
+
+        Raises:
+            ModelNotFoundError: There is none of this name and version.
+            UnavailableError: There is, but it is not ready.
+        """
+        served = self._table.get((name, version or None))
+        if served is not None:
+            return served
+        for (known, known_version), state in self.states.items():
+            if known == name and (not version or known_version == version) and state.is_wanted:
+                raise UnavailableError(
+                    f"Model {name} is not ready ({state.state}); POST /v2/repository/index says why", retry_after_s=1
+                )
+        raise ModelNotFoundError(name, version)
+
+    def publish(self, model: LoadedModel) -> Served | None:
+        """Let requests reach a model, and return the one of its name and version that it replaces."""
+        key = (model.settings.name, model.settings.parameters.version)
+        old = self._served.get(key)
+        self._served = {**self._served, key: Served(model)}
+        self._table = _with_defaults(self._served)
+        self.states[key] = ModelState(READY)
+        return old
+
+    def withdraw(self, key: Key) -> Served | None:
+        """Let no more requests reach a model, and return it."""
+        served = self._served.get(key)
+        self._served = {known: model for known, model in self._served.items() if known != key}
+        self._table = _with_defaults(self._served)
+        return served
+
+    def served(self) -> dict[Key, Served]:
+        """Return the models that requests can reach, by name and version."""
+        return self._served
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every model that was asked for is ready."""
+        return all(state.state == READY for state in self.states.values() if state.is_wanted)
+
+    def index_item(self, key: Key) -> RepositoryIndexItem:
+        """Return what the repository index says of a model."""
+        state = self.states.get(key) or ModelState(UNAVAILABLE)
+        return RepositoryIndexItem(name=key[0], version=key[1], state=state.state, reason=state.reason)
+
+
+def _with_defaults(served: dict[Key, Served]) -> dict[Key, Served]:
+    """Add to each name the model that answers when no version is asked for: without version, else the highest."""
+    table = dict(served)
+    for name in {name for name, _ in served}:
+        versions = [version for known, version in served if known == name and version is not None]
+        if (name, None) not in served:
+            table[name, None] = served[name, max(versions, key=_in_order)]
+    return table
+
+
+def _in_order(version: str) -> list[tuple[int, int, str]]:
+    """Order versions as people do: `v10` after `v9`."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", version)]

@@ -1,0 +1,221 @@
+"""The server: the one object that owns everything, and the order in which it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlcore.control import ControlPlane
+from mlcore.dispatcher import Dispatcher
+from mlcore.errors import ModelLoadError, SettingsError
+from mlcore.imports import import_object
+from mlcore.logs import get_logger
+from mlcore.plugins import Plugins
+from mlcore.registry import ModelRegistry
+from mlcore.repository import FolderRepository
+from mlcore.settings_sources import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+    from typing import Self
+
+    from mlcore.settings import ModelSettings, Settings
+    from mlcore.transport import Transport
+
+log = get_logger("mlcore.server")
+
+
+class Server:
+    """A server of models, as an async context manager.
+
+    Args:
+        folder: A folder with models, and perhaps a `settings.json`.
+        models: Models given in Python, besides those of the folder.
+        settings: The server's settings; read from the folder, the environment and `options` if absent.
+        plugins: Plugins given in Python, besides the installed ones.
+        options: Single settings; they win over file and environment.
+
+    Raises:
+        SettingsError: A setting is wrong.
+
+    Example:
+        async with Server(models=[ModelSettings(name="echo", implementation=Echo)], http_port=0) as server:
+            print(server.url("rest"))
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        models: Iterable[ModelSettings] = (),
+        settings: Settings | None = None,
+        plugins: Iterable[object] = (),
+        **options: Any,
+    ) -> None:
+        root = Path(folder) if folder is not None else None
+        if root is not None and not root.is_dir():
+            raise SettingsError(f"'{folder}' is not a folder; give one that holds a model-settings.json")
+        if settings is None:
+            settings = read_settings(root, options)
+        elif options:
+            raise SettingsError(f"{', '.join(options)}: give either settings or single options")
+        given = list(models)
+        if root is None and not given:
+            root = Path(settings.model_repository_root)
+        self.settings = settings
+        self.plugins = Plugins(settings.plugins, plugins)
+        self._registry = ModelRegistry()
+        self._engine = self._make_engine()
+        self.repository = FolderRepository(root, self.plugins.runtimes) if root is not None else None
+        self.dispatcher = Dispatcher(self._registry)
+        self.control = ControlPlane(settings, self.plugins, self._registry, self._engine, self.repository, given)
+        self.transports = self._make_transports()
+        self._is_started = False
+
+    def _make_engine(self) -> Any:
+        name = self.settings.engine or ("process" if self.settings.parallel_workers else "inline")
+        offer = self.plugins.engines.get(name)
+        kind = offer.value
+        if isinstance(kind, str):
+            kind = import_object(kind, f"engine '{name}' of {offer.distribution}")
+        return kind(self.settings, self.plugins)
+
+    def _make_transports(self) -> list[Transport]:
+        names = self.settings.transports
+        if names is None:
+            names = sorted({offer.name for offer in self.plugins.transports})
+        transports = []
+        for name in names:
+            offer = self.plugins.transports.get(name)
+            kind = offer.value
+            if isinstance(kind, str):
+                kind = import_object(kind, f"transport '{name}' of {offer.distribution}")
+            transports.append(kind(self.settings, self.dispatcher, self.control))
+        return transports
+
+    def url(self, transport: str) -> str:
+        """Return the address of a transport, with its real port, after the start.
+
+        Raises:
+            LookupError: No such transport runs.
+        """
+        for candidate in self.transports:
+            if candidate.name == transport:
+                return candidate.url
+        raise LookupError(f"no transport '{transport}' runs; there are {[known.name for known in self.transports]}")
+
+    async def start(self) -> None:
+        """Take the ports, begin to answer, then load the models.
+
+        Raises:
+            PortInUseError: A port is taken; nothing has started.
+            ModelLoadError: With the setting `strict`, a model cannot be loaded; everything is stopped again.
+        """
+        for transport in self.transports:
+            try:
+                transport.bind()
+            except BaseException:
+                for bound in self.transports:
+                    await bound.stop(0)
+                raise
+        self._is_started = True
+        try:
+            self.plugins.startup(self.settings)
+            await self._engine.start()
+            self.control.served_extensions = sorted({name for known in self.transports for name in known.extensions})
+            for transport in self.transports:
+                await transport.start()
+            if self.settings.load_models_at_startup:
+                await self.control.load_all()
+            self.control.set_accepting(True)
+            failures = self.control.failures()
+            if self.settings.strict and failures:
+                raise ModelLoadError("\n".join(f"model '{key[0]}': {reason}" for key, reason in failures.items()))
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop: no new clients, then let requests finish, then the models, then everything else."""
+        if not self._is_started:
+            return
+        self._is_started = False
+        was_ready = self.control.is_ready
+        self.control.set_accepting(False)
+        if was_ready and self.settings.drain_delay:
+            await asyncio.sleep(self.settings.drain_delay)
+        await asyncio.gather(*(transport.stop(self.settings.grace_period) for transport in self.transports))
+        self.dispatcher.close()
+        await self.control.unload_all()
+        await self._engine.stop()
+        self.plugins.shutdown(self.settings)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def run(self, on_start: Callable[[Server], None] | None = None) -> None:
+        """Start, answer until SIGTERM or SIGINT, stop.
+
+        Args:
+            on_start: Called once the models are loaded.
+        """
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        starting = asyncio.ensure_future(self.start())
+        stopped = asyncio.ensure_future(stopping.wait())
+        try:
+            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                starting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await starting
+                return
+            await starting
+            if on_start is not None:
+                on_start(self)
+            await stopped
+            log.info("stopping")
+        finally:
+            stopped.cancel()
+            await self.stop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+
+def serve(
+    folder: str | Path | None = None,
+    *,
+    models: Iterable[ModelSettings] = (),
+    settings: Settings | None = None,
+    plugins: Iterable[object] = (),
+    **options: Any,
+) -> None:
+    """Serve models until SIGTERM or Ctrl-C. The arguments are those of `Server`.
+
+    Example:
+        mlcore.serve("models/", http_port=9000)
+    """
+    server = Server(folder, models=models, settings=settings, plugins=plugins, **options)
+    run_until_stopped(server)
+
+
+def run_until_stopped(server: Server, on_start: Callable[[Server], None] | None = None) -> None:
+    """Run a server on a new event loop, uvloop where it is installed."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        from asyncio import new_event_loop
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(server.run(on_start))

@@ -1,0 +1,182 @@
+"""The settings of a server and of a model: frozen records, with every name documented here.
+
+`settings_sources.py` reads them from files, environment and options. The descriptions are the reference page.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from mlcore_protocol import MetadataTensor, Parameters
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, WithJsonSchema, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from typing import Self
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class CorsSettings(BaseModel):
+    """Which web pages of other origins may call the server. Closed unless given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    allow_origins: list[str] = Field([], description="Origins that may call, such as `https://example.com`; `*` is all.")
+    allow_origin_regex: str | None = Field(None, description="A pattern for origins, besides `allow_origins`.")
+    allow_credentials: bool = Field(False, description="Whether cookies and credentials may be sent.")
+    allow_methods: list[str] = Field(["GET"], description="Methods that may be used.")
+    allow_headers: list[str] = Field([], description="Request headers that may be sent.")
+    expose_headers: list[str] = Field([], description="Response headers that the page may read.")
+    max_age: int = Field(600, ge=0, description="Seconds for which a browser may keep the answer.")
+
+
+class PluginSettings(BaseModel):
+    """Which installed plugins are used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    allow: list[str] | None = Field(None, description="Distributions whose plugins may load; all if absent.")
+    deny: list[str] = Field([], description="Distributions, or `distribution:entry-point`, whose plugins never load.")
+
+
+class Settings(BaseSettings):
+    """The settings of one server, from `settings.json`, `MLCORE_...` variables and options."""
+
+    model_config = SettingsConfigDict(env_prefix="MLCORE_", extra="forbid", frozen=True, env_file_encoding="utf-8")
+
+    server_name: str = Field("mlcore", description="The name in the server's metadata.")
+    server_version: str = Field("", description="The version in the server's metadata; mlcore's own if empty.")
+    extensions: list[str] | None = Field(
+        None, description="The protocol extensions in the server's metadata; those really served if absent."
+    )
+    host: str = Field("127.0.0.1", description="The address that every transport listens on.")
+    http_port: Port = Field(8080, description="Port of the REST transport; 0 takes a free one.")
+    grpc_port: Port = Field(8081, description="Port of the gRPC transport, where one is installed; 0 takes a free one.")
+    metrics_port: Port = Field(8082, description="Port of the metrics transport, where one is installed.")
+    root_path: str = Field("", description="The path under which a proxy serves this server, for its own links.")
+    transports: list[str] | None = Field(None, description="Transports to start; every installed one if absent.")
+    model_repository_root: str = Field(
+        ".", description="The folder that is searched for models; `mlcore serve FOLDER` overrides it."
+    )
+    load_models_at_startup: bool = Field(True, description="Whether the models of the repository are loaded at start.")
+    repository_api: bool | None = Field(
+        None,
+        description="Whether clients may load and unload models; if absent, only where the host is a loopback address.",
+    )
+    strict: bool = Field(False, description="Stop with an error at start if any model cannot be loaded.")
+    parallel_workers: int = Field(
+        0, ge=0, description="Worker processes that hold the models; 0 runs them in the server's own process."
+    )
+    engine: str | None = Field(
+        None, description="The engine that models live in; if absent, `inline` or `process`, by `parallel_workers`."
+    )
+    threads: int = Field(
+        1, ge=1, le=256, description="Threads of each model whose `predict` is a plain method; one runs calls in turn."
+    )
+    max_body_bytes: int = Field(
+        64 * 2**20, gt=0, description="The largest request body, also after decompression, in bytes."
+    )
+    gzip_enabled: bool = Field(True, description="Whether answers are compressed for clients that accept it.")
+    gzip_min_bytes: int = Field(500, ge=0, description="Answers smaller than this are never compressed.")
+    cors_settings: CorsSettings | None = Field(None, description="Which web pages of other origins may call.")
+    drain_delay: float = Field(
+        0.0, ge=0, description="Seconds between not ready and closed listeners at stop, for load balancers to notice."
+    )
+    grace_period: float = Field(30.0, ge=0, description="Seconds that requests under way may take to finish at stop.")
+    debug: bool = Field(False, description="Log at level DEBUG, and every request.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The lowest level that is logged.")
+    use_structured_logging: bool = Field(False, description="Log JSON lines instead of text.")
+    plugins: PluginSettings = Field(PluginSettings(), description="Which installed plugins are used.")
+
+
+class TensorSettings(BaseModel):
+    """An input or output that a model declares."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="The tensor's name.")
+    datatype: str = Field("", description="Its datatype, such as FP32 or BYTES.")
+    shape: list[int] = Field([], description="Its shape, the batch dimension first; -1 is any size.")
+    parameters: dict[str, str | int | float | bool] | None = Field(
+        None, description="Free parameters; `content_type` chooses the codec."
+    )
+
+    def to_metadata(self) -> MetadataTensor:
+        """Return the tensor as the protocol's metadata says it."""
+        parameters = Parameters(self.parameters) if self.parameters else None
+        return MetadataTensor(name=self.name, datatype=self.datatype, shape=list(self.shape), parameters=parameters)
+
+
+class ModelParameters(BaseSettings):
+    """Where a model's artefact is, and what its runtime should know."""
+
+    model_config = SettingsConfigDict(env_prefix="MLCORE_MODEL_", extra="forbid", frozen=True)
+
+    uri: str | None = Field(None, description="The artefact: a path from the model's folder, or what the runtime takes.")
+    version: str | None = Field(None, description="The model's version, any text.")
+    content_type: str | None = Field(None, description="The codec for whole requests that name none.")
+    format: str | None = Field(None, description="The artefact's format, for runtimes that read several.")
+    extra: dict[str, Any] = Field({}, description="Settings of the runtime; its own page names them.")
+
+
+class ModelSettings(BaseSettings):
+    """The settings of one model, from `model-settings.json` and `MLCORE_MODEL_...` variables, or from Python."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MLCORE_MODEL_", extra="forbid", frozen=True, arbitrary_types_allowed=True, protected_namespaces=()
+    )
+
+    name: str = Field("", max_length=256, description="The name that clients use; the folder's if empty.")
+    implementation: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(
+        "",
+        description="The runtime: a registered name (`sklearn`), `distribution#name`, or the user's own `module.Class`.",
+    )
+    platform: str = Field("", description="The platform in the model's metadata.")
+    versions: list[str] = Field([], description="Versions of the training libraries, for the metadata.")
+    inputs: list[TensorSettings] = Field([], description="The inputs that the model declares.")
+    outputs: list[TensorSettings] = Field([], description="The outputs that the model declares.")
+    parameters: ModelParameters = Field(
+        default_factory=ModelParameters, description="Where the artefact is, and what the runtime should know."
+    )
+    threads: int | None = Field(
+        None, ge=1, le=256, description="Threads for a plain `predict`; the server's setting if absent."
+    )
+    max_batch_size: int = Field(
+        0, ge=0, description="Rows of several requests that may be predicted at once; 0 or 1 is off."
+    )
+    max_batch_time: float = Field(0.0, ge=0, description="Seconds that a request may wait for others to join it.")
+
+    _folder: Path | None = PrivateAttr(None)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_path_segment(cls, name: str) -> str:
+        if name and (not name.isprintable() or name != name.strip() or set(name) & set("/\\") or name in (".", "..")):
+            raise ValueError("a model's name is printable, without slashes and without spaces at its ends")
+        return name
+
+    @field_validator("implementation")
+    @classmethod
+    def _is_a_name_or_class(cls, implementation: Any) -> Any:
+        if not isinstance(implementation, str | type):
+            raise ValueError(f"expected an import string or a class, got a {type(implementation).__name__}")
+        return implementation
+
+    @model_validator(mode="after")
+    def _says_what_it_is(self) -> Self:
+        if not self.implementation:
+            raise ValueError("implementation: missing; name a runtime, such as 'sklearn', or your own 'my_model.MyModel'")
+        return self
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of `model-settings.json`; `None` for a model that was given in Python."""
+        return self._folder
+
+    def located(self, folder: Path) -> ModelSettings:
+        """Return the same settings as read from `folder`, and named after it if they have no name."""
+        settings = self if self.name else self.model_copy(update={"name": folder.name})
+        settings._folder = folder
+        return settings
