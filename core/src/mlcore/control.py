@@ -201,7 +201,8 @@ class ControlPlane:
             async with self._life_of(key[0]):
                 await self._load(key, settings, problem)
         except MLCoreError as error:
-            log.error("model not loaded", **_named(key), reason=str(error), exc_info=error.__cause__)
+            log.error("model not loaded", **_named(key), reason=str(error))
+            log.debug("why the model was not loaded", **_named(key), exc_info=error)
 
     async def _load(self, key: Key, settings: ModelSettings | None, problem: str) -> None:
         before = self._registry.states.get(key)

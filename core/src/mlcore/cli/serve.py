@@ -1,0 +1,78 @@
+"""`mlcore serve`: serve a folder of models until stopped."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from mlcore.commands import Command
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from mlcore.server import Server
+
+# Option to the setting that it gives, its type and its help.
+_OPTIONS: dict[str, tuple[str, type, str]] = {
+    "--host": ("host", str, "address to listen on (default 127.0.0.1, this machine only)"),
+    "--http-port": ("http_port", int, "port of the REST transport (default 8080; 0 takes a free one)"),
+    "--grpc-port": ("grpc_port", int, "port of the gRPC transport, where one is installed (default 8081)"),
+    "--metrics-port": ("metrics_port", int, "port of the metrics transport, where one is installed (default 8082)"),
+    "--parallel-workers": ("parallel_workers", int, "worker processes that hold the models (default 0, none)"),
+    "--log-level": ("log_level", str, "DEBUG, INFO, WARNING or ERROR (default INFO)"),
+}
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", nargs="?", default=".", help="folder with a model-settings.json, or with such folders (default: here)"
+    )
+    for option, (name, kind, text) in _OPTIONS.items():
+        parser.add_argument(option, dest=name, type=kind, help=text, metavar=kind.__name__.upper())
+    parser.add_argument("--strict", action="store_true", default=None, help="stop with an error if any model fails to load")
+    parser.add_argument("--debug", action="store_true", default=None, help="log every request, and tracebacks of failed loads")
+    parser.add_argument(
+        "--json-logs", dest="use_structured_logging", action="store_true", default=None, help="log JSON lines"
+    )
+
+
+def _run(given: Namespace) -> int:
+    began = time.perf_counter()
+    from mlcore.errors import SettingsError
+    from mlcore.logs import set_up_logging
+    from mlcore.server import Server, run_until_stopped
+
+    names = [name for name, _, _ in _OPTIONS.values()] + ["strict", "debug", "use_structured_logging"]
+    options: dict[str, Any] = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    server = Server(given.folder, **options)
+    if not server.transports:
+        raise SettingsError("no transport is installed, so nobody could ask; pip install mlcore-server")
+    set_up_logging(server.settings)
+
+    def started(server: Server) -> None:
+        sys.stderr.write(_banner(server, time.perf_counter() - began))
+        sys.stderr.flush()
+
+    run_until_stopped(server, started)
+    return 0
+
+
+def _banner(server: Server, took_s: float) -> str:
+    """Say what is served, where, and by which plugin."""
+    offers = {offer.name: offer.distribution for offer in server.plugins.transports}
+    states = server.control.index()
+    lines = [f"mlcore is up after {took_s:.1f} s"]
+    for transport in server.transports:
+        extra = f"   docs: {transport.url}/v2/docs" if transport.name == "rest" else ""
+        lines.append(f"  {transport.name:<8} {transport.url}   ({offers.get(transport.name, '')}){extra}")
+    if not states:
+        lines.append("  no models: the folder has no model-settings.json")
+    for item in states:
+        name = item.name + (f" {item.version}" if item.version else "")
+        why = f"   {item.reason.splitlines()[0]}" if item.reason else ""
+        lines.append(f"  model    {name:<24} {item.state}{why}")
+    return "\n".join(lines) + "\n"
+
+
+SERVE = Command("serve", "Serve a folder of models.", _configure, _run, aliases=("start",))

@@ -1,0 +1,108 @@
+"""The REST transport: a socket, uvicorn on it, and the app behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from mlcore.errors import PortInUseError
+from mlcore.transport import Transport
+
+from transport_rest.app import build_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Longer than the idle time of common load balancers, so that they close first and never race with us.
+_KEEP_ALIVE_S = 75
+
+
+class RestTransport(Transport):
+    """Serves the protocol over HTTP/1.1."""
+
+    name = "rest"
+
+    _socket: socket.socket | None = None
+    _uvicorn: _Uvicorn | None = None
+    _running: asyncio.Task[None] | None = None
+
+    @property
+    def extensions(self) -> list[str]:
+        """The protocol extensions of the REST routes."""
+        return ["binary_tensor_data", "model_repository"]
+
+    def bind(self) -> None:
+        """Take the port; see `Transport.bind`."""
+        host, port = self.settings.host, self.settings.http_port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        taken = socket.socket(family, socket.SOCK_STREAM)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((host, port))
+            taken.listen(2048)
+        except OSError as error:
+            taken.close()
+            raise PortInUseError(
+                f"the REST transport cannot listen on {host}:{port}: {error.strerror}; "
+                "choose another with --http-port or the setting http_port"
+            ) from error
+        self._socket = taken
+
+    @property
+    def url(self) -> str:
+        """The address that clients use."""
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        port = self._socket.getsockname()[1] if self._socket is not None else self.settings.http_port
+        return f"http://{host}:{port}"
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        if self._socket is None:
+            self.bind()
+        config = uvicorn.Config(
+            build_app(self.settings, self.dispatcher, self.control),  # type: ignore[arg-type]  # ASGI, spelt otherwise
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=max(1, round(self.settings.grace_period)),
+        )
+        self._uvicorn = _Uvicorn(config)
+        self._running = asyncio.create_task(self._uvicorn.serve(sockets=[self._socket]), name="mlcore-rest")
+        up = asyncio.create_task(self._uvicorn.up.wait())
+        await asyncio.wait({self._running, up}, return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        if self._running.done():
+            self._running.result()
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop; see `Transport.stop`."""
+        if self._uvicorn is not None and self._running is not None:
+            self._uvicorn.config.timeout_graceful_shutdown = max(1, round(grace_s))
+            self._uvicorn.should_exit = True
+            await self._running
+        if self._socket is not None:
+            self._socket.close()
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn, which says when it is up and leaves the signals to the server that owns it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[Any]:
+        yield
