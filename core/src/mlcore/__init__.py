@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlcore.codecs import decode_args
+    from mlcore.codecs.typed_arguments import decode_args
     from mlcore.hookspecs import hookimpl
     from mlcore.model import MLModel
     from mlcore.runtimes import RuntimeOffer
@@ -35,7 +35,7 @@ _HOMES = {
     "RuntimeOffer": "mlcore.runtimes",
     "Server": "mlcore.server",
     "Settings": "mlcore.settings",
-    "decode_args": "mlcore.codecs",
+    "decode_args": "mlcore.codecs.typed_arguments",
     "hookimpl": "mlcore.hookspecs",
     "serve": "mlcore.server",
 }

@@ -194,5 +194,3 @@ def mlcore_model_unloaded(settings: ModelSettings) -> None:
     Called:
         Each time a model has gone, in the front process. Cold.
     """
-
-

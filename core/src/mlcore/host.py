@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlcore_protocol import InferenceResponse, ModelMetadata, Parameters
 
-from mlcore.codecs.decode_args import PREPARE
+from mlcore.codecs.typed_arguments import PREPARE
 from mlcore.engine import Answer, LoadedModel
 from mlcore.errors import (
     InternalError,
@@ -210,7 +210,7 @@ class HostedModel:
         error_id = secrets.token_hex(6)
         log.error("the model failed", step=step, error_id=error_id, exc_info=error)
         return InternalError(
-            f"the model '{self._name}' failed on this request; the server's log has the details under error id {error_id}"
+            f"the model '{self._name}' failed on this request; the server's log has the details, error id {error_id}"
         )
 
 

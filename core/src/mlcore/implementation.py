@@ -36,9 +36,7 @@ class Target(msgspec.Struct, frozen=True):
     given: type | None = None
 
 
-def resolve(
-    implementation: str | type[MLModel], runtimes: Catalogue[RuntimeOffer], folders: list[Path]
-) -> Target:
+def resolve(implementation: str | type[MLModel], runtimes: Catalogue[RuntimeOffer], folders: list[Path]) -> Target:
     """Find out what `implementation` names, without importing it.
 
     Args:

@@ -151,7 +151,7 @@ def _module(target: Target, implementation: Any) -> ModuleType:
         ) from error
     except (Exception, SystemExit) as error:  # a user's module may raise anything at import
         raise ModelLoadError(
-            f"implementation: the module '{target.module}' fails to import: {type(error).__name__}: {error}"
+            f"implementation: the module '{target.module}' fails to import: {type(error).__name__}: {_text_of(error)}"
             f"{_line_of(error, target.file)}"
         ) from error
 
@@ -181,7 +181,9 @@ def _attribute(module: ModuleType, target: Target) -> Any:
     for part in target.name.split("."):
         found = getattr(found, part, None)
         if found is None:
-            classes = [name for name, kind in vars(module).items() if isinstance(kind, type) and issubclass(kind, MLModel)]
+            classes = [
+                name for name, kind in vars(module).items() if isinstance(kind, type) and issubclass(kind, MLModel)
+            ]
             classes = [name for name in classes if vars(module)[name].__module__ == module.__name__]
             raise ModelLoadError(
                 f"implementation: the module '{target.module}' has no '{target.name}'"
@@ -200,6 +202,12 @@ def _exists(target: Target) -> bool:
 def _is_in(module: ModuleType, folder: Path) -> bool:
     file = getattr(module, "__file__", None)
     return file is not None and Path(file).is_relative_to(folder)
+
+
+def _text_of(error: BaseException) -> str:
+    """Return an error's text without the path that an `ImportError` ends in: the text reaches clients."""
+    path = getattr(error, "path", None)
+    return str(error).replace(f" ({path})", "") if path else str(error)
 
 
 def _line_of(error: BaseException, file: str | None) -> str:

@@ -132,9 +132,7 @@ class MLModel:
         Raises:
             InternalError: No codec can encode the object.
         """
-        codec = (
-            self._input_codec(request_output, self.outputs) or self.codecs.input_codec_for(payload) or default_codec
-        )
+        codec = self._input_codec(request_output, self.outputs) or self.codecs.input_codec_for(payload) or default_codec
         if codec is None:
             raise InternalError(
                 f"output '{request_output.name}': no codec can encode a {type(payload).__name__}; "

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -79,13 +80,13 @@ class Plugins:
         self._discover(settings or PluginSettings())
         for index, plugin in enumerate(extra):
             name = getattr(plugin, "__name__", type(plugin).__name__)
-            self._register(PluginRecord(f"python:{name}-{index}", "python", ""), lambda plugin=plugin: plugin)
+            self._register(PluginRecord(f"python:{name}-{index}", "python", ""), partial(_itself, plugin))
 
     # --- finding them ---
 
     def _discover(self, settings: PluginSettings) -> None:
         core = PluginRecord("mlcore-core:builtin", "mlcore-core", "")
-        self._register(core, lambda: builtin)
+        self._register(core, partial(_itself, builtin))
         for point in _installed():
             distribution, version = (point.dist.name, point.dist.version) if point.dist else ("unknown", "")
             record = PluginRecord(f"{distribution}:{point.name}", distribution, version)
@@ -117,7 +118,8 @@ class Plugins:
                 near = difflib.get_close_matches(caller.name, known, n=1)
                 self._manager.unregister(name=record.name)
                 self._break(
-                    record, f"has a hook that does not exist, {caller.name}" + (f"; did you mean {near[0]}?" if near else "")
+                    record,
+                    f"has a hook that does not exist, {caller.name}" + (f"; did you mean {near[0]}?" if near else ""),
                 )
                 return
         record.hooks = sorted(caller.name for caller in callers)
@@ -224,6 +226,10 @@ class Plugins:
                 if or_raise:
                     raise PluginError(record.name, text) from error
                 self._break(record, text)
+
+
+def _itself(plugin: object) -> object:
+    return plugin
 
 
 def _installed() -> list[EntryPoint]:

@@ -45,7 +45,9 @@ class FolderRepository:
 
     def __init__(self, root: Path, runtimes: Catalogue[RuntimeOffer]) -> None:
         self.root = root
-        self._artefacts = {file: offer.name for offer in runtimes for file in offer.value.artefacts if "." not in offer.name}
+        self._artefacts = {
+            file: offer.name for offer in runtimes for file in offer.value.artefacts if "." not in offer.name
+        }
 
     def entries(self) -> list[RepositoryEntry]:
         """Return every model, broken ones too, ordered by name and version."""
@@ -55,7 +57,9 @@ class FolderRepository:
             key = (entry.name, entry.version)
             if key in found:
                 which = f"model '{entry.name}'" + (f", version '{entry.version}'" if entry.version else "")
-                problem = f"{which} is defined twice: in {places[key]} and in {folder}; give one another name or version"
+                problem = (
+                    f"{which} is defined twice: in {places[key]} and in {folder}; give one another name or version"
+                )
                 found[key] = RepositoryEntry(entry.name, entry.version, None, problem)
             else:
                 found[key] = entry
@@ -68,7 +72,7 @@ class FolderRepository:
             folder = Path(place)
             shown = folder.relative_to(self.root)
             if MODEL_SETTINGS_FILE in files:
-                yield shown, _read(folder)
+                yield shown, _read(folder, str(shown / MODEL_SETTINGS_FILE))
             else:
                 artefact = next((file for file in self._artefacts if file in files), None)
                 if artefact is not None and not _has_settings_above(folder, self.root):
@@ -76,9 +80,9 @@ class FolderRepository:
                     yield shown, RepositoryEntry(settings.name, None, settings.located(folder))
 
 
-def _read(folder: Path) -> RepositoryEntry:
+def _read(folder: Path, shown: str) -> RepositoryEntry:
     try:
-        settings = read_model_settings(folder / MODEL_SETTINGS_FILE)
+        settings = read_model_settings(folder / MODEL_SETTINGS_FILE, shown)
     except SettingsError as error:
         return RepositoryEntry(folder.resolve().name, None, None, str(error))
     return RepositoryEntry(settings.name, settings.parameters.version, settings)

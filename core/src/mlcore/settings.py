@@ -23,7 +23,9 @@ class CorsSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    allow_origins: list[str] = Field([], description="Origins that may call, such as `https://example.com`; `*` is all.")
+    allow_origins: list[str] = Field(
+        [], description="Origins that may call, such as `https://example.com`; `*` is all."
+    )
     allow_origin_regex: str | None = Field(None, description="A pattern for origins, besides `allow_origins`.")
     allow_credentials: bool = Field(False, description="Whether cookies and credentials may be sent.")
     allow_methods: list[str] = Field(["GET"], description="Methods that may be used.")
@@ -86,7 +88,9 @@ class Settings(BaseSettings):
     )
     grace_period: float = Field(30.0, ge=0, description="Seconds that requests under way may take to finish at stop.")
     debug: bool = Field(False, description="Log at level DEBUG, and every request.")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The lowest level that is logged.")
+    log_level: str = Field(
+        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The lowest level that is logged."
+    )
     use_structured_logging: bool = Field(False, description="Log JSON lines instead of text.")
     plugins: PluginSettings = Field(PluginSettings(), description="Which installed plugins are used.")
 
@@ -114,7 +118,9 @@ class ModelParameters(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MLCORE_MODEL_", extra="forbid", frozen=True)
 
-    uri: str | None = Field(None, description="The artefact: a path from the model's folder, or what the runtime takes.")
+    uri: str | None = Field(
+        None, description="The artefact: a path from the model's folder, or what the runtime takes."
+    )
     version: str | None = Field(None, description="The model's version, any text.")
     content_type: str | None = Field(None, description="The codec for whole requests that name none.")
     format: str | None = Field(None, description="The artefact's format, for runtimes that read several.")
@@ -131,7 +137,7 @@ class ModelSettings(BaseSettings):
     name: str = Field("", max_length=256, description="The name that clients use; the folder's if empty.")
     implementation: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(
         "",
-        description="The runtime: a registered name (`sklearn`), `distribution#name`, or the user's own `module.Class`.",
+        description="The runtime: a registered name (`sklearn`), `distribution#name`, or your own `module.Class`.",
     )
     platform: str = Field("", description="The platform in the model's metadata.")
     versions: list[str] = Field([], description="Versions of the training libraries, for the metadata.")
@@ -167,7 +173,9 @@ class ModelSettings(BaseSettings):
     @model_validator(mode="after")
     def _says_what_it_is(self) -> Self:
         if not self.implementation:
-            raise ValueError("implementation: missing; name a runtime, such as 'sklearn', or your own 'my_model.MyModel'")
+            raise ValueError(
+                "implementation: missing; name a runtime, such as 'sklearn', or your own 'my_model.MyModel'"
+            )
         return self
 
     @property

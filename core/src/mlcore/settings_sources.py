@@ -8,17 +8,18 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError as _SourceError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic_settings import SettingsError as _SourceError
 
 from mlcore.errors import SettingsError
 from mlcore.settings import ModelParameters, ModelSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -38,32 +39,37 @@ def read_settings(folder: Path | None = None, options: Mapping[str, Any] | None 
         SettingsError: A source is wrong; the message names every mistake.
     """
     file = folder / SETTINGS_FILE if folder is not None else None
-    data = _read_json(file) if file is not None and file.is_file() else {}
+    data = _read_json(file, str(file)) if file is not None and file.is_file() else {}
     _refuse_unknown_variables("MLCORE_", Settings, exempt="MLCORE_MODEL_")
     return _settings_of(Settings, dict(options or {}), data, str(file or "settings"))
 
 
-def read_model_settings(file: Path) -> ModelSettings:
+def read_model_settings(file: Path, shown: str = "") -> ModelSettings:
     """Read one `model-settings.json`; its folder names the model that has no name.
+
+    Args:
+        file: The file.
+        shown: How messages call it; its whole path if empty.
 
     Raises:
         SettingsError: The file or a variable is wrong; the message names every mistake.
     """
-    data = _read_json(file)
+    place = shown or str(file)
+    data = _read_json(file, place)
     _refuse_unknown_variables("MLCORE_MODEL_", ModelSettings, ModelParameters)
     given = data.pop("parameters", None)
     if given is not None and not isinstance(given, dict):
-        raise SettingsError(f"{file}: parameters: expected an object, got {json.dumps(given)[:64]}")
+        raise SettingsError(f"{place}: parameters: expected an object, got {json.dumps(given)[:64]}")
     try:
-        parameters = _settings_of(ModelParameters, {}, given or {}, str(file), "parameters.")
+        parameters = _settings_of(ModelParameters, {}, given or {}, place, "parameters.")
     except SettingsError as error:
         # The other mistakes of the file are said as well.
         try:
-            _settings_of(ModelSettings, {}, data, str(file))
+            _settings_of(ModelSettings, {}, data, place)
         except SettingsError as more:
             raise SettingsError(f"{more}\n{error}") from None
         raise
-    return _settings_of(ModelSettings, {"parameters": parameters}, data, str(file)).located(file.parent)
+    return _settings_of(ModelSettings, {"parameters": parameters}, data, place).located(file.parent)
 
 
 def _settings_of(kind: type[S], options: dict[str, Any], data: dict[str, Any], place: str, prefix: str = "") -> S:
@@ -84,8 +90,12 @@ def _settings_of(kind: type[S], options: dict[str, Any], data: dict[str, Any], p
     except ValidationError as error:
         raise SettingsError("\n".join(f"{place}: {text}" for text in _mistakes(error, kind, prefix))) from None
     except _SourceError as error:
-        raise SettingsError(f"an environment variable is wrong: {error}; lists and objects are written as JSON") from None
-    return kind.model_construct(**{name: getattr(sourced, name) for name in kind.model_fields})
+        raise SettingsError(
+            f"an environment variable is wrong: {error}; lists and objects are written as JSON"
+        ) from None
+    values: dict[str, Any] = {name: getattr(sourced, name) for name in kind.model_fields}
+    settings: S = kind.model_construct(**values)  # type: ignore[assignment]  # typed by its base in pydantic
+    return settings
 
 
 class _FileSource(PydanticBaseSettingsSource):
@@ -102,19 +112,22 @@ class _FileSource(PydanticBaseSettingsSource):
         return self._data
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def _read_json(file: Path, place: str) -> dict[str, Any]:
     try:
         if file.stat().st_size > _LARGEST_FILE:
-            raise SettingsError(f"{file}: larger than {_LARGEST_FILE} bytes")
+            raise SettingsError(f"{place}: larger than {_LARGEST_FILE} bytes")
         data = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_without_duplicates)
     except json.JSONDecodeError as error:
-        raise SettingsError(f"{file}: line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}") from None
+        raise SettingsError(
+            f"{place}: line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}"
+        ) from None
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         if isinstance(error, SettingsError):
             raise
-        raise SettingsError(f"{file}: cannot be read: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{place}: cannot be read: {why}") from None
     if not isinstance(data, dict):
-        raise SettingsError(f"{file}: expected a JSON object, got {json.dumps(data)[:64]}")
+        raise SettingsError(f"{place}: expected a JSON object, got {json.dumps(data)[:64]}")
     return data
 
 

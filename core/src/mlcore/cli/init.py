@@ -18,7 +18,11 @@ _TEMPLATES = ("custom", "spacy", "sklearn")
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("folder", help="the folder to make; its name is the model's")
     parser.add_argument(
-        "-t", "--template", choices=_TEMPLATES, default="custom", help="what kind of model (default: custom, your own class)"
+        "-t",
+        "--template",
+        choices=_TEMPLATES,
+        default="custom",
+        help="what kind of model (default: custom, your own class)",
     )
 
 

@@ -11,6 +11,7 @@ from mlcore.commands import Command
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from mlcore.catalogue import Catalogue
     from mlcore.plugins import Plugins
 
 
@@ -28,7 +29,7 @@ def _run(given: Namespace) -> int:
 
 
 def _report(plugins: Plugins) -> dict[str, Any]:
-    catalogues = {
+    catalogues: dict[str, Catalogue[Any]] = {
         "runtime": plugins.runtimes,
         "transport": plugins.transports,
         "engine": plugins.engines,
@@ -41,7 +42,11 @@ def _report(plugins: Plugins) -> dict[str, Any]:
     offered["codec"] = plugins.codecs.content_types()
     ambiguous = [
         f"the {kind} '{name}' is offered by {' and '.join(who)}"
-        + (f"; write {' or '.join(repr(f'{one}#{name}') for one in who)}" if kind == "runtime" else "; deny one of them")
+        + (
+            f"; write {' or '.join(repr(f'{one}#{name}') for one in who)}"
+            if kind == "runtime"
+            else "; deny one of them"
+        )
         for kind, names in offered.items()
         for name, who in names.items()
         if len(who) > 1

@@ -30,8 +30,12 @@ def _configure(parser: ArgumentParser) -> None:
     )
     for option, (name, kind, text) in _OPTIONS.items():
         parser.add_argument(option, dest=name, type=kind, help=text, metavar=kind.__name__.upper())
-    parser.add_argument("--strict", action="store_true", default=None, help="stop with an error if any model fails to load")
-    parser.add_argument("--debug", action="store_true", default=None, help="log every request, and tracebacks of failed loads")
+    parser.add_argument(
+        "--strict", action="store_true", default=None, help="stop with an error if any model fails to load"
+    )
+    parser.add_argument(
+        "--debug", action="store_true", default=None, help="log every request, and tracebacks of failed loads"
+    )
     parser.add_argument(
         "--json-logs", dest="use_structured_logging", action="store_true", default=None, help="log JSON lines"
     )

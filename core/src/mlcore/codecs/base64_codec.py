@@ -29,7 +29,9 @@ class Base64Codec(InputCodec):
         return isinstance(payload, list) and all(isinstance(item, bytes | str) for item in payload)
 
     @classmethod
-    def write(cls, payload: list[bytes | str], use_bytes: bool = True, **options: Any) -> tuple[list[int], str, Any]:
+    def write(
+        cls, payload: list[bytes | str], use_bytes: bool = True, **options: Any
+    ) -> tuple[list[int], Datatype, Any]:
         """Return shape, datatype and the base64 texts, as `bytes` or `str`."""
         encoded = [b64encode(item.encode() if isinstance(item, str) else item) for item in payload]
         return [len(encoded), 1], Datatype.BYTES, encoded if use_bytes else [item.decode() for item in encoded]

@@ -30,7 +30,7 @@ class DatetimeCodec(InputCodec):
     @classmethod
     def write(
         cls, payload: list[datetime | str], use_bytes: bool = True, **options: Any
-    ) -> tuple[list[int], str, Any]:
+    ) -> tuple[list[int], Datatype, Any]:
         """Return shape, datatype and the ISO 8601 texts, as `bytes` or `str`."""
         texts = [item.isoformat() if isinstance(item, datetime) else item for item in payload]
         return [len(texts), 1], Datatype.BYTES, [text.encode() for text in texts] if use_bytes else texts

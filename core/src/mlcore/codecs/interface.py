@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mlcore_protocol import InferenceRequest, InferenceResponse, Parameters, RequestInput, ResponseOutput, TensorData
+from mlcore_protocol import (
+    Datatype,
+    InferenceRequest,
+    InferenceResponse,
+    Parameters,
+    RequestInput,
+    ResponseOutput,
+    TensorData,
+)
 from mlcore_protocol.errors import CodecError
 
 Tensor = RequestInput | ResponseOutput
@@ -30,7 +38,7 @@ class InputCodec:
         return False
 
     @classmethod
-    def write(cls, payload: Any, **options: Any) -> tuple[list[int], str, Any]:
+    def write(cls, payload: Any, **options: Any) -> tuple[list[int], Datatype, Any]:
         """Return shape, datatype and elements of the tensor that holds `payload`."""
         raise NotImplementedError(f"{cls.__name__} cannot encode")
 
@@ -48,7 +56,11 @@ class InputCodec:
         """Return the input tensor that holds `payload`, for a client to send."""
         shape, datatype, data = cls.write(payload, **options)
         return RequestInput(
-            name=name, shape=shape, datatype=datatype, parameters=cls._mark(), data=TensorData(data)  # type: ignore[arg-type]  # made a Datatype by the message
+            name=name,
+            shape=shape,
+            datatype=datatype,
+            parameters=cls._mark(),
+            data=TensorData(data),
         )
 
     @classmethod
@@ -61,7 +73,11 @@ class InputCodec:
         """Return the output tensor that holds `payload`, for a model to answer with."""
         shape, datatype, data = cls.write(payload, **options)
         return ResponseOutput(
-            name=name, shape=shape, datatype=datatype, parameters=cls._mark(), data=TensorData(data)  # type: ignore[arg-type]  # made a Datatype by the message
+            name=name,
+            shape=shape,
+            datatype=datatype,
+            parameters=cls._mark(),
+            data=TensorData(data),
         )
 
     @classmethod

@@ -30,7 +30,7 @@ class NumpyCodec(InputCodec):
         return isinstance(payload, np.ndarray)
 
     @classmethod
-    def write(cls, payload: np.ndarray[Any, Any], **options: Any) -> tuple[list[int], str, Any]:
+    def write(cls, payload: np.ndarray[Any, Any], **options: Any) -> tuple[list[int], Datatype, Any]:
         """Return shape, datatype and the array itself, uncopied.
 
         Raises:
@@ -39,7 +39,7 @@ class NumpyCodec(InputCodec):
         datatype = datatype_of(payload.dtype)
         if datatype is None:
             raise InternalError(
-                f"arrays of dtype {payload.dtype} have no datatype in the protocol; convert it to a number, text or bytes"
+                f"arrays of dtype {payload.dtype} have no datatype in the protocol; convert them to numbers or text"
             )
         shape = list(payload.shape)
         if payload.ndim < 2:
@@ -88,6 +88,4 @@ def _shaped(array: np.ndarray[Any, Any], tensor: Tensor) -> np.ndarray[Any, Any]
     try:
         return array.reshape(tensor.shape)
     except ValueError:
-        raise CodecError(
-            f"'{tensor.name}': the shape {tensor.shape} does not fit its {array.size} elements"
-        ) from None
+        raise CodecError(f"'{tensor.name}': the shape {tensor.shape} does not fit its {array.size} elements") from None

@@ -28,12 +28,13 @@ class StringCodec(InputCodec):
         return isinstance(payload, list) and all(isinstance(item, str) for item in payload)
 
     @classmethod
-    def write(cls, payload: list[str], use_bytes: bool = True, **options: Any) -> tuple[list[int], str, Any]:
+    def write(cls, payload: list[str], use_bytes: bool = True, **options: Any) -> tuple[list[int], Datatype, Any]:
         """Return shape, datatype and the texts.
 
         Args:
             payload: The texts.
             use_bytes: Whether the elements are UTF-8 `bytes` (for raw formats) or `str` (for JSON).
+            options: None.
         """
         elements = [item.encode() if use_bytes and isinstance(item, str) else item for item in payload]
         return [len(elements), 1], Datatype.BYTES, elements

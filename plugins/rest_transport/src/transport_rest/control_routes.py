@@ -65,7 +65,7 @@ def control_app(settings: Settings, control: ControlPlane) -> App:
         try:
             wanted = msgspec.json.decode(body, type=_Index) if body.strip() else _Index()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InferenceError(f"the body: expected {{}} or {{\"ready\": true}}: {error}") from None
+            raise InferenceError(f'the body: expected {{}} or {{"ready": true}}: {error}') from None
         return [item.model_dump() for item in control.index(wanted.ready)]
 
     @post("/v2/repository/models/{name:str}/load", status_code=200)
@@ -102,7 +102,10 @@ def control_app(settings: Settings, control: ControlPlane) -> App:
         return docs_page.page(f"Data Plane for Model {name}", depth=3 if version is None else 5)
 
     @get(
-        ["/v2/models/{name:str}/docs/dataplane.json", "/v2/models/{name:str}/versions/{version:str}/docs/dataplane.json"]
+        [
+            "/v2/models/{name:str}/docs/dataplane.json",
+            "/v2/models/{name:str}/versions/{version:str}/docs/dataplane.json",
+        ]
     )
     async def model_document(name: str, version: str | None = None) -> dict[str, Any]:
         return data_plane(settings.root_path, control.model_metadata(name, version), version)
@@ -153,5 +156,3 @@ def _unknown(request: Request[Any, Any, Any], error: Exception) -> Response[byte
 
 def _error(status: int, body: bytes, headers: dict[str, str]) -> Response[bytes]:
     return Response(body, status_code=status, headers=headers, media_type="application/json")
-
-

@@ -45,7 +45,7 @@ def page(title: str, depth: int) -> Response[bytes]:
     """
     static = "../" * (depth - 1) + "docs/static"
     text = _PAGE.format(title=html.escape(title), static=static)
-    return Response(text.encode(), media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _POLICY})
+    return Response(text.encode(), media_type="text/html", headers={"Content-Security-Policy": _POLICY})
 
 
 def static(file: str) -> Response[bytes] | None:

@@ -93,9 +93,7 @@ def _media_type(content_type: bytes | None) -> str:
         return JSON
     media_type, _, parameters = content_type.decode("latin-1").lower().partition(";")
     if media_type.strip() not in (JSON, BINARY, ""):
-        raise UnsupportedMediaTypeError(
-            f"Content-Type: expected application/json, got '{media_type.strip()[:64]}'"
-        )
+        raise UnsupportedMediaTypeError(f"Content-Type: expected application/json, got '{media_type.strip()[:64]}'")
     charset = parameters.partition("charset=")[2].strip(' "')
     if charset not in ("", "utf-8", "utf8"):
         raise UnsupportedMediaTypeError(f"Content-Type: expected the charset utf-8, got '{charset[:64]}'")

@@ -19,9 +19,7 @@ _STATUSES = {
 }
 
 
-def data_plane(
-    root_path: str, metadata: ModelMetadata | None = None, version: str | None = None
-) -> dict[str, Any]:
+def data_plane(root_path: str, metadata: ModelMetadata | None = None, version: str | None = None) -> dict[str, Any]:
     """Return the document.
 
     Args:

@@ -7,10 +7,11 @@ import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
-from mlcore.errors import MLCoreError
 from mlcore.logs import get_logger
 
 if TYPE_CHECKING:
+    from mlcore.errors import MLCoreError
+
     from transport_rest.asgi import Send
 
 STATUSES = {

@@ -62,8 +62,9 @@ class RestTransport(Transport):
         """Begin to answer."""
         if self._socket is None:
             self.bind()
+        assert self._socket is not None
         config = uvicorn.Config(
-            build_app(self.settings, self.dispatcher, self.control),  # type: ignore[arg-type]  # ASGI, spelt otherwise
+            build_app(self.settings, self.dispatcher, self.control),
             http="httptools",
             ws="none",
             lifespan="off",

@@ -83,7 +83,7 @@ def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
     else:
 
         @wraps(predict)
-        def wrapper(self: MLModel, request: InferenceRequest) -> InferenceResponse:  # type: ignore[misc]  # the same function, not async
+        def wrapper(self: MLModel, request: InferenceRequest) -> InferenceResponse:
             plan = plan_for(self.codecs)
             return _response(self, plan, predict(self, **_arguments(plan, request)))
 
@@ -141,7 +141,9 @@ def _arguments(plan: _Plan, request: InferenceRequest) -> dict[str, Any]:
     if plan.rest is not None:
         name, codec = plan.rest
         left = [tensor for tensor in request.inputs if tensor.name not in plan.names]
-        decoded[name] = codec.decode_request(InferenceRequest(id=request.id, parameters=request.parameters, inputs=left))
+        decoded[name] = codec.decode_request(
+            InferenceRequest(id=request.id, parameters=request.parameters, inputs=left)
+        )
     elif not plan.names.issuperset(inputs):
         unknown = next(name for name in inputs if name not in plan.names)
         raise InputNotFoundError(f"inputs: '{unknown[:64]}' is not an input of this model; expected {_listed(plan)}")
