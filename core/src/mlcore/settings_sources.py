@@ -141,11 +141,12 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_unknown_variables(prefix: str, *kinds: type[BaseSettings], exempt: str | None = None) -> None:
     known = {name.upper() for kind in kinds for name in kind.model_fields}
+    of_the_server = {f"MLCORE_{name.upper()}" for name in Settings.model_fields}
     for variable in sorted(os.environ):
         name = variable.upper()
         if name.startswith(prefix) and not (exempt and name.startswith(exempt)):
             short = name.removeprefix(prefix)
-            if short not in known:
+            if short not in known and name not in of_the_server:  # MLCORE_MODEL_REPOSITORY_ROOT has both prefixes
                 raise SettingsError(f"environment variable {variable}: unknown setting{_nearest(short, known)}")
 
 

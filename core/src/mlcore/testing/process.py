@@ -94,7 +94,11 @@ class RunningServer:
 
 
 def start_server(
-    folder: str | Path, *options: str, env: Mapping[str, str] | None = None, timeout_s: float = 120
+    folder: str | Path,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+    timeout_s: float = 120,
 ) -> RunningServer:
     """Start `mlcore serve FOLDER` on free ports and wait until its models are loaded.
 
@@ -102,13 +106,14 @@ def start_server(
         folder: The folder to serve.
         options: More options of `mlcore serve`.
         env: Environment variables, besides this process' own.
+        python: The interpreter that runs it.
         timeout_s: How long it may take.
 
     Raises:
         RuntimeError: It ended, or did not come up in time; the message holds its log.
     """
     process = subprocess.Popen(  # noqa: S603  # our own program
-        [sys.executable, "-m", "mlcore", "serve", str(folder), "--http-port", "0", "--grpc-port", "0", *options],
+        [python, "-m", "mlcore", "serve", str(folder), "--http-port", "0", "--grpc-port", "0", *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -1,0 +1,1 @@
+"""An mlcore runtime for linear models kept as JSON."""
