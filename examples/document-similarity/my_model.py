@@ -1,4 +1,4 @@
-from typing import List  # noqa: UP035  # as in the guide; list[str] is the same
+from typing import List
 
 import numpy as np
 import spacy
@@ -11,7 +11,7 @@ class MyKulModel(MLModel):
         self.model = spacy.load("en_core_web_md")
 
     @decode_args
-    async def predict(self, docs: List[str]) -> np.ndarray:  # noqa: UP006
+    async def predict(self, docs: List[str]) -> np.ndarray:
         doc1 = self.model(docs[0])
         doc2 = self.model(docs[1])
 
