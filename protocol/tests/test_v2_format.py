@@ -17,6 +17,7 @@ from mlcore_protocol import (
     InferenceResponse,
     Limits,
     MetadataTensor,
+    Parameters,
     RequestOutput,
     ResponseOutput,
     V2Format,
@@ -689,3 +690,14 @@ def test_any_bytes_are_read_or_refused(text, head_length):
     except InferenceError:
         return
     assert request.inputs
+
+
+def test_optional_inputs_do_not_stand_in_the_way_of_a_body_that_is_one_tensor() -> None:
+    declared = [
+        MetadataTensor(name="text", datatype="BYTES", shape=[-1]),
+        MetadataTensor(name="other", datatype="BYTES", shape=[-1], parameters=Parameters(optional=True)),
+    ]
+
+    request = V2Format().decode(b"hello", 0, declared)
+
+    assert [(tensor.name, tensor.data.values) for tensor in request.inputs] == [("text", [b"hello"])]

@@ -173,6 +173,7 @@ class V2Format(WireFormat):
 
     def _raw_request(self, body: memoryview, declared: Sequence[MetadataTensor]) -> InferenceRequest:
         """Read a body that is one tensor and nothing else; name, datatype and shape are the model's own."""
+        declared = [tensor for tensor in declared if not (tensor.parameters and tensor.parameters.get("optional"))]
         if len(declared) != 1:
             raise InferenceError(
                 "Inference-Header-Content-Length: 0 sends one tensor without a JSON head, which only a model that "
