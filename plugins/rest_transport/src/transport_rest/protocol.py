@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import httptools
 from mlcore.logs import get_logger
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from transport_rest.joined_writes import JoinedWrites
 from transport_rest.status import error_body
+
+if TYPE_CHECKING:
+    import asyncio
 
 log = get_logger("mlcore.rest")
 
 
 class HttpProtocol(HttpToolsProtocol):
     """HTTP/1.1 on one connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own type
+        """Begin; from here on a response's head and body leave in one piece."""
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # one in all but name
 
     def data_received(self, data: bytes) -> None:
         """Read what the client sent."""
