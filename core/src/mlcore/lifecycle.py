@@ -60,7 +60,7 @@ class Lifecycle:
             if not model.name:
                 raise SettingsError(f"models[{index}]: name: missing; a model that is given in Python needs one")
             if key in self._given:
-                raise SettingsError(f"models[{index}]: {called(key)} is there already; give it another name or version")
+                raise SettingsError(f"models[{index}]: {called(key)} is there already; rename one of them")
             self._given[key] = model
         self._patience_s = patience_s
         self._turns = Turns()

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
-def nearest(name: str, known: set[str]) -> str:
-    """Return the end of a message that suggests the known name which is most like another."""
-    lower = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
-    return f"; did you mean '{lower[close[0]]}'?" if close else ""
+def nearest(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return the end of a message that suggests the known name which is most like another.
+
+    Args:
+        name: What came.
+        known: What there is.
+        prefix: What all of them begin with, which says nothing of how alike they are.
+    """
+    short = {candidate.removeprefix(prefix).lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.removeprefix(prefix).lower(), short, n=1, cutoff=0.6)
+    return f"; did you mean '{short[close[0]]}'?" if close else ""
 
 
 def show(value: Any) -> str:

@@ -183,7 +183,8 @@ class Server:
         """
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        for number in handlers:
             loop.add_signal_handler(number, stopping.set)
         starting = asyncio.ensure_future(self.start())
         stopped = asyncio.ensure_future(stopping.wait())
@@ -202,8 +203,9 @@ class Server:
         finally:
             stopped.cancel()
             await self.stop()
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number, handler in handlers.items():
                 loop.remove_signal_handler(number)
+                signal.signal(number, handler)
 
 
 def serve(

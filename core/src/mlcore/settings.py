@@ -204,7 +204,7 @@ class ModelSettings(BaseSettings):
     @classmethod
     def _is_a_name_or_class(cls, implementation: Any) -> Any:
         if not isinstance(implementation, str | type):
-            raise ValueError(f"expected an import string or a class, got a {type(implementation).__name__}")
+            raise ValueError("expected an import string or a class")
         return implementation
 
     @model_validator(mode="after")

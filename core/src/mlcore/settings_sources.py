@@ -17,7 +17,7 @@ from mlcore.errors import SettingsError
 from mlcore.near import nearest, show
 from mlcore.settings import ModelParameters, ModelSettings, Settings
 from mlcore.settings_file import read_json
-from mlcore.settings_variables import Source, is_of_model, names, refuse_unknown, variables_of
+from mlcore.settings_variables import Source, refuse_unknown, variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ def read_settings(folder: Path | None = None, options: Mapping[str, Any] | None 
     """
     file = folder / SETTINGS_FILE if folder is not None else None
     values = read_json(file, str(file)) if file is not None and file.exists() else {}
-    refuse_unknown(lambda name: not is_of_model(name), names(Settings))
+    refuse_unknown(Settings)
     return _settings_of(
         Settings,
         [
@@ -77,7 +77,7 @@ def model_settings(values: Mapping[str, Any], folder: Path, place: str) -> Model
     Raises:
         SettingsError: Something is wrong; the message names every mistake.
     """
-    refuse_unknown(is_of_model, names(ModelSettings) | names(ModelParameters))
+    refuse_unknown(ModelSettings, ModelParameters)
     sources = [*variables_of(ModelSettings), Source(dict(values), lambda name: f"{place}: {name}")]
     parameters: list[Source] = []
     mistakes: list[str] = []

@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
 def model_variables() -> tuple[tuple[str, str], ...]:
     """Return the variables that apply to every model, from the environment and from `.env`."""
-    return tuple((name, value) for variables in _variables() for name, value in variables.items() if is_of_model(name))
+    return tuple((name, value) for variables in _variables() for name, value in variables.items() if _is_of_model(name))
 
 
 def _variables() -> tuple[dict[str, str], dict[str, str]]:
@@ -81,32 +81,34 @@ def _as_variable(label: str, prefix: str) -> Callable[[str], str]:
     return called
 
 
-def names(kind: type[BaseSettings]) -> set[str]:
-    """Return the variables that a kind of settings knows."""
-    return {f"{kind.model_config['env_prefix']}{name.upper()}" for name in kind.model_fields}
-
-
-def is_of_model(name: str) -> bool:
-    """Say whether a variable is one for models."""
-    return name.startswith(_MODEL_PREFIX) and name not in names(Settings)
-
-
-def refuse_unknown(is_meant: Callable[[str], bool], known: set[str]) -> None:
+def refuse_unknown(*kinds: type[BaseSettings]) -> None:
     """Refuse variables that nobody knows.
 
     Args:
-        is_meant: Says whether a variable is meant to be one of those known.
-        known: Those that are known.
+        kinds: The settings, of a server or of a model, that the variables may be for.
 
     Raises:
         SettingsError: There are such variables; the message names each.
     """
+    prefix = kinds[0].model_config["env_prefix"]
+    known = {name for kind in kinds for name in _names(kind)}
     environment, lines = _variables()
     unknown = [
-        f"{label}{name}: unknown setting{nearest(name, known)}"
+        f"{label}{name}: unknown setting{nearest(name, known, prefix)}"
         for label, variables in (("environment variable ", environment), (".env: ", lines))
         for name in sorted(variables)
-        if is_meant(name) and name not in known
+        if name not in known and _is_of_model(name) == (prefix == _MODEL_PREFIX)
     ]
     if unknown:
         raise SettingsError("\n".join(unknown))
+
+
+def _names(kind: type[BaseSettings]) -> set[str]:
+    return {f"{kind.model_config['env_prefix']}{name.upper()}" for name in kind.model_fields}
+
+
+_OF_SERVER = _names(Settings)
+
+
+def _is_of_model(name: str) -> bool:
+    return name.startswith(_MODEL_PREFIX) and name not in _OF_SERVER

@@ -90,6 +90,17 @@ def test_an_announcement_over_the_limit_is_refused_at_once_and_never_continued(l
     assert time.monotonic() - asked < 1
 
 
+def test_a_refusal_does_not_wait_to_be_packed(serve):
+    serving = serve(max_body_bytes=LIMIT, gzip_min_bytes=1)
+    with serving.connect() as client:
+        client.sendall(HEAD + b"Accept-Encoding: gzip\r\nContent-Length: 9999\r\n\r\n")
+        asked = time.monotonic()
+        answer = client.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert time.monotonic() - asked < 1
+
+
 def test_a_client_that_waits_for_it_is_told_to_continue(limited):
     body = request_of(200)
     with limited.connect() as client:

@@ -290,6 +290,14 @@ def test_headers_of_a_model_that_would_break_the_answer_are_left_out(rest, heade
     assert {name.lower() for name in answer.headers} == {"content-type", "content-length", "date"}
 
 
+@pytest.mark.parametrize("headers", ["[1]", '"x"', "5"])
+def test_headers_of_a_model_that_are_none_are_its_failure(rest, headers):
+    answer = rest.ask("headers", headers)
+
+    assert answer.status == 500
+    assert "error id" in answer.json()["error"]
+
+
 def test_headers_of_a_model_may_be_any_text(rest):
     answer = rest.ask("headers", json.dumps({"X-Text": "é€\t"}))
 

@@ -173,3 +173,11 @@ def test_the_example_fits_what_a_model_declares(serve, datatype, shape, content_
 
     assert is_valid(document, body["schema"], body["example"])
     assert serving.post("/v2/models/m/infer", body["example"]).status == 200
+
+
+def test_the_document_of_a_server_without_models_is_valid(serve):
+    serving = serve(load_models_at_startup=False)
+    document = document_of(serving)
+
+    assert list(OpenAPIV30SpecValidator(document).iter_errors()) == []
+    assert document["info"]["description"] == "The Open Inference Protocol V2."

@@ -62,3 +62,16 @@ def test_another_protocol_is_offered_in_vain(rest, caplog, offer):
 
 def test_http_1_0_is_answered_and_closed(rest):
     assert rest.exchange(b"GET /v2/health/live HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_tunnel_is_not_opened(rest):
+    answer = rest.exchange(b"CONNECT /v2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 405 ")
+
+
+def test_a_host_that_is_none_is_a_400(rest):
+    answer = rest.get("/v2", {"Host": "a b/c"})
+
+    assert answer.status == 400
+    assert list(answer.json()) == ["error"]

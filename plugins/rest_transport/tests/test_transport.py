@@ -96,6 +96,16 @@ async def test_a_host_that_is_not_this_machine_is_one_clear_error():
             await Server(models=[model], transports=["rest"], http_port=0, host=host).start()
 
 
+async def test_a_start_that_fails_is_not_hidden():
+    server = Server(models=[ModelSettings(name="m", implementation=MLModel)], transports=["rest"], http_port=0)
+    (transport,) = server.transports
+    transport.bind()
+    transport._socket.close()
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        await transport.start()
+
+
 def test_the_program_says_in_one_line_that_a_port_is_taken(server, folder, taken):
     with pytest.raises(RuntimeError) as error:
         server(folder, "--http-port", str(taken))

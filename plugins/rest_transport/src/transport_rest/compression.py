@@ -79,7 +79,7 @@ class _Packing:
         for name, value in start["headers"]:
             if name == b"content-length":
                 length = int(value)
-            elif name == b"content-encoding":
+            elif name in (b"content-encoding", b"connection"):  # packed already, or to be sent at once
                 return False
         return length is not None and length >= self._min_bytes
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import asyncio
 
-# A larger piece is sent as it is: to copy it would cost more than the call.
+# More than this is sent at once: to copy it would cost more than the call, and a sender has to notice a full socket.
 _LARGE = 64 * 1024
 
 
@@ -26,17 +26,20 @@ class JoinedWrites:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._call_soon = loop.call_soon
-        self._pieces: list[Any] = []
+        self._pieces: list[bytes] = []
+        self._size = 0
 
     def write(self, data: Any) -> None:
         """Send the data at the end of this turn of the loop, after what was written before."""
-        if len(data) > _LARGE:
+        self._size += len(data)
+        if self._size > _LARGE:
             self._flush()
             self._transport.write(data)
             return
         if not self._pieces:
             self._call_soon(self._flush)
-        self._pieces.append(data)
+        # A view may be of an array that the model, asked again in this very turn, fills anew.
+        self._pieces.append(data if type(data) is bytes else bytes(data))
 
     def close(self) -> None:
         """Send what was written, then close."""
@@ -44,8 +47,9 @@ class JoinedWrites:
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
+        pieces, self._pieces = self._pieces, []
+        self._size = 0
+        if pieces and not self._transport.is_closing():  # the client may have gone since
             self._transport.write(b"".join(pieces))
 
     def __getattr__(self, name: str) -> Any:

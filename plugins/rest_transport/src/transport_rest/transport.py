@@ -61,9 +61,7 @@ class RestTransport(Transport):
 
     async def start(self) -> None:
         """Begin to answer."""
-        if self._socket is None:
-            self.bind()
-        assert self._socket is not None
+        assert self._socket is not None, "bind comes first"
         config = uvicorn.Config(
             build_app(self.settings, self.dispatcher, self.control),
             http=HttpProtocol,
