@@ -80,7 +80,8 @@ class TextReader:
         try:
             text = element.decode() if isinstance(element, bytes) else element
             if not isinstance(text, str):
-                raise InferenceError(f"{field}: expected a text, got a {type(text).__name__}")
+                came = "null" if text is None else f"a {type(text).__name__}"
+                raise InferenceError(f"{field}: expected a text, got {came}")
             text.encode()  # spaCy keeps texts as UTF-8
         except UnicodeError:
             raise InferenceError(f"{field}: not UTF-8; send text as UTF-8") from None
