@@ -217,8 +217,9 @@ async def test_a_reload_under_requests_fails_none_of_them(repository, noting, as
 
 
 async def test_requests_under_way_finish_on_the_old_model_and_later_ones_go_to_the_new(
-    repository, noting, said, notes, until
+    repository, noting, said, notes, until, caplog
 ):
+    caplog.set_level("INFO", "mlcore.models")
     noting()
     (repository / "wait").touch()
 
@@ -227,7 +228,7 @@ async def test_requests_under_way_finish_on_the_old_model_and_later_ones_go_to_t
         await until(lambda: "predict one" in notes())
         noting(answer="two")
         reload = asyncio.create_task(server.control.load("m"))
-        await until(lambda: "load two" in notes())
+        await until(lambda: caplog.messages.count("model ready") == 2)  # the new one is published
         new = asyncio.create_task(said(server, "m"))
         await until(lambda: "predict two" in notes())
         assert "unload one" not in notes()

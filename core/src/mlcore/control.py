@@ -119,9 +119,8 @@ class ControlPlane:
         except SettingsError:
             found = {}  # what is served is served all the same
         keys = {key for key, state in states.items() if state.is_wanted or state.state != UNAVAILABLE} | found.keys()
-        items = [
-            _index_item(key, states.get(key), found) for key in sorted(keys, key=lambda key: (key[0], key[1] or ""))
-        ]
+        in_turn = sorted(keys, key=lambda key: (key[0], in_order(key[1] or "")))
+        items = [_index_item(key, states.get(key), found) for key in in_turn]
         return [item for item in items if item.state == READY or not only_ready]
 
     def failures(self) -> dict[Key, str]:

@@ -13,7 +13,7 @@ from mlcore.logs import get_logger
 from mlcore.registry import in_order
 from mlcore.settings import ModelSettings
 from mlcore.settings_sources import MODEL_SETTINGS_FILE, model_settings, read_model_settings
-from mlcore.settings_variables import model_variables
+from mlcore.settings_variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,13 +103,14 @@ class FolderRepository:
 
     def _scan(self) -> Iterator[tuple[Path, RepositoryEntry]]:
         is_empty = True
+        variables = Variables()
         for folder, files in self._walk(self.root):
-            settings = self._settings_of(folder, files)
+            settings = self._settings_of(folder, files, variables)
             if settings is not None:
                 is_empty = False
                 yield folder, self._entry(folder, settings)
-        if is_empty and any(name == "MLCORE_MODEL_IMPLEMENTATION" for name, _ in model_variables()):
-            yield self.root, self._entry(self.root, self._checked({}, self.root, "the environment"))
+        if is_empty and any(name == "MLCORE_MODEL_IMPLEMENTATION" for name, _ in variables.of_models):
+            yield self.root, self._entry(self.root, self._checked({}, self.root, "the environment", variables))
 
     def _entry(self, folder: Path, settings: ModelSettings | str) -> RepositoryEntry:
         if isinstance(settings, str):
@@ -118,36 +119,40 @@ class FolderRepository:
         self._keys[folder] = (settings.name, settings.parameters.version)
         return RepositoryEntry(settings.name, settings.parameters.version, settings)
 
-    def _settings_of(self, folder: Path, files: dict[str, os.DirEntry[str]]) -> ModelSettings | str | None:
+    def _settings_of(
+        self, folder: Path, files: dict[str, os.DirEntry[str]], variables: Variables
+    ) -> ModelSettings | str | None:
         """Return the settings of the model in a folder, or what is wrong with them; `None` where there is no model."""
         shown = str(folder.relative_to(self.root) / MODEL_SETTINGS_FILE)
         if MODEL_SETTINGS_FILE in files:
-            return self._read_again(folder, files[MODEL_SETTINGS_FILE], shown)
+            return self._read_again(folder, files[MODEL_SETTINGS_FILE], shown, variables)
         artefact = next((file for file in self._artefacts if file in files), None)
         if artefact is None or self._has_settings_above(folder):
             return None
         runtimes = self._artefacts[artefact]
         if len(runtimes) > 1:
             return f"{artefact} can be served by {' and '.join(runtimes)}; choose one as 'implementation' in {shown}"
-        return self._checked({"implementation": runtimes[0]}, folder, shown)
+        return self._checked({"implementation": runtimes[0]}, folder, shown, variables)
 
-    def _read_again(self, folder: Path, file: os.DirEntry[str], shown: str) -> ModelSettings | str:
+    def _read_again(
+        self, folder: Path, file: os.DirEntry[str], shown: str, variables: Variables
+    ) -> ModelSettings | str:
         """Read a settings file, unless neither it nor the environment has changed since the last time."""
         status = _status(file)
-        stamp = status and (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, model_variables())
+        stamp = status and (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, variables.of_models)
         known = self._read.get(folder)
         if known is not None and stamp is not None and known[0] == stamp:
             return known[1]
         try:
-            settings: ModelSettings | str = read_model_settings(folder / file.name, shown)
+            settings: ModelSettings | str = read_model_settings(folder / file.name, shown, variables)
         except SettingsError as error:
             settings = str(error)
         self._read[folder] = (stamp, settings)
         return settings
 
-    def _checked(self, values: dict[str, str], folder: Path, place: str) -> ModelSettings | str:
+    def _checked(self, values: dict[str, str], folder: Path, place: str, variables: Variables) -> ModelSettings | str:
         try:
-            return model_settings(values, folder, place)
+            return model_settings(values, folder, place, variables)
         except SettingsError as error:
             return str(error)
 

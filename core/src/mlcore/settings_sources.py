@@ -17,7 +17,7 @@ from mlcore.errors import SettingsError
 from mlcore.near import nearest, show
 from mlcore.settings import ModelParameters, ModelSettings, Settings
 from mlcore.settings_file import read_json
-from mlcore.settings_variables import Source, refuse_unknown, variables_of
+from mlcore.settings_variables import Source, Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,47 +41,50 @@ def read_settings(folder: Path | None = None, options: Mapping[str, Any] | None 
     """
     file = folder / SETTINGS_FILE if folder is not None else None
     values = read_json(file, str(file)) if file is not None and file.exists() else {}
-    refuse_unknown(Settings)
+    variables = Variables()
+    variables.refuse_unknown(Settings)
     return _settings_of(
         Settings,
         [
             Source(dict(options or {}), lambda name: f"option {name}"),
-            *variables_of(Settings),
+            *variables.sources(Settings),
             Source(values, lambda name: f"{file}: {name}"),
         ],
     )
 
 
-def read_model_settings(file: Path, shown: str = "") -> ModelSettings:
+def read_model_settings(file: Path, shown: str = "", variables: Variables | None = None) -> ModelSettings:
     """Read one `model-settings.json`; its folder names the model that has no name.
 
     Args:
         file: The file.
         shown: How messages call it; its whole path if empty.
+        variables: The variables; read now if absent.
 
     Raises:
         SettingsError: The file or a variable is wrong; the message names every mistake.
     """
     place = shown or str(file)
-    return model_settings(read_json(file, place), file.parent, place)
+    return model_settings(read_json(file, place), file.parent, place, variables or Variables())
 
 
-def model_settings(values: Mapping[str, Any], folder: Path, place: str) -> ModelSettings:
+def model_settings(values: Mapping[str, Any], folder: Path, place: str, variables: Variables) -> ModelSettings:
     """Make a model's settings of what its file says and of the `MLCORE_MODEL_...` variables, which win.
 
     Args:
         values: What the file says.
         folder: The model's folder.
         place: How messages call the file.
+        variables: The variables.
 
     Raises:
         SettingsError: Something is wrong; the message names every mistake.
     """
-    refuse_unknown(ModelSettings, ModelParameters)
-    sources = [*variables_of(ModelSettings), Source(dict(values), lambda name: f"{place}: {name}")]
+    variables.refuse_unknown(ModelSettings, ModelParameters)
+    sources = [*variables.sources(ModelSettings), Source(dict(values), lambda name: f"{place}: {name}")]
     parameters: list[Source] = []
     mistakes: list[str] = []
-    for source, single in zip(sources, [*variables_of(ModelParameters), None], strict=True):
+    for source, single in zip(sources, [*variables.sources(ModelParameters), None], strict=True):
         given = source.values.pop("parameters", None)
         if single is not None:
             parameters.append(single)

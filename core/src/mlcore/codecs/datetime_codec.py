@@ -9,7 +9,7 @@ from mlcore_protocol import Datatype
 from mlcore_protocol.errors import CodecError
 
 from mlcore.codecs.interface import InputCodec, Tensor
-from mlcore.codecs.string_codec import StringCodec
+from mlcore.codecs.string_codec import texts_of
 
 
 class DatetimeCodec(InputCodec):
@@ -42,7 +42,7 @@ class DatetimeCodec(InputCodec):
         Raises:
             CodecError: The tensor is not BYTES, or an element is not ISO 8601.
         """
-        return [_parsed(text, tensor, index) for index, text in enumerate(StringCodec.read(tensor))]
+        return [_parsed(text, tensor, index) for index, text in enumerate(texts_of(tensor, cls.ContentType))]
 
 
 def _parsed(text: str | None, tensor: Tensor, index: int) -> datetime:

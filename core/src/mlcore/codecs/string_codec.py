@@ -46,18 +46,7 @@ class StringCodec(InputCodec):
         Raises:
             CodecError: The tensor is not BYTES, or an element is not UTF-8.
         """
-        texts: list[str | None] = []
-        for index, element in enumerate(byte_elements(tensor, cls.ContentType)):
-            if element is None or isinstance(element, str):
-                texts.append(element)
-                continue
-            try:
-                texts.append(element.decode())
-            except UnicodeDecodeError as error:
-                raise CodecError(
-                    f"'{tensor.name}'.data[{index}]: not UTF-8 at byte {error.start}; send text as UTF-8"
-                ) from None
-        return texts
+        return texts_of(tensor, cls.ContentType)
 
 
 class StringRequestCodec(SingleTensorRequestCodec):
@@ -65,6 +54,26 @@ class StringRequestCodec(SingleTensorRequestCodec):
 
     ContentType = "str"
     InputCodec = StringCodec
+
+
+def texts_of(tensor: Tensor, content_type: str) -> list[str | None]:
+    """Return the elements of a BYTES tensor as texts, flat; one that is missing is `None`.
+
+    Raises:
+        CodecError: The tensor has another datatype, or an element is not UTF-8.
+    """
+    texts: list[str | None] = []
+    for index, element in enumerate(byte_elements(tensor, content_type)):
+        if element is None or isinstance(element, str):
+            texts.append(element)
+            continue
+        try:
+            texts.append(element.decode())
+        except UnicodeDecodeError as error:
+            raise CodecError(
+                f"'{tensor.name}'.data[{index}]: not UTF-8 at byte {error.start}; send text as UTF-8"
+            ) from None
+    return texts
 
 
 def byte_elements(tensor: Tensor, content_type: str) -> list[Any]:
