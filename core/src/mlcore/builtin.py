@@ -35,7 +35,10 @@ def mlcore_wire_formats() -> dict[str, str]:
 @hookimpl
 def mlcore_engines() -> dict[str, str]:
     """Offer the engine that keeps models in the server's own process."""
-    return {"inline": "mlcore.engines.inline:InlineEngine"}
+    return {
+        "inline": "mlcore.engines.inline:InlineEngine",
+        "process": "mlcore.engines.process.engine:ProcessEngine",
+    }
 
 
 @hookimpl

@@ -213,11 +213,11 @@ def serve(
 
 def run_until_stopped(server: Server, on_start: Callable[[Server], None] | None = None) -> None:
     """Run a server on a new event loop, uvloop where it is installed."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(server.run(on_start))
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         import uvloop
     except ImportError:
