@@ -20,7 +20,7 @@ import simdjson
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SIZES = (4, 8, 12, 16, 20, 24, 28, 32, 40, 64, 256, 1024, 16_384, 150_528)
+SIZES = (4, 8, 16, 32, 48, 64, 72, 80, 96, 128, 256, 1024, 16_384, 150_528)
 
 _FLOAT32 = np.dtype("<f4")
 _FLOAT64 = np.dtype("<f8")

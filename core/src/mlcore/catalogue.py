@@ -69,26 +69,30 @@ class Catalogue(Generic[T]):
                 offer for offer in offers if canonicalize_name(offer.distribution) == canonicalize_name(distribution)
             ]
         if not offers:
-            raise UnknownNameError(self._unknown(name))
+            raise UnknownNameError(self._unknown(name[:64], distribution, short))
         if len(offers) > 1:
-            spellings = " or ".join(f"'{offer.distribution}#{short}'" for offer in offers)
+            spellings = " or ".join(sorted({f"'{offer.distribution}#{short}'" for offer in offers}))
             raise AmbiguousNameError(
                 f"the {self._kind} '{short}' is offered by {' and '.join(offer.distribution for offer in offers)}; "
-                f"write {spellings}"
+                f"write {spellings}, or name the other in plugins.deny"
             )
         return offers[0]
 
-    def _unknown(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self._offers, n=1)
+    def _unknown(self, name: str, distribution: str, short: str) -> str:
+        parts = [f"no {self._kind} is called '{name}'."]
+        if short in self._offers:
+            others = ", ".join(f"'{offer.distribution}#{short}'" for offer in self._offers[short])
+            parts = [f"no {self._kind} is called '{name}': {distribution[:64]} does not offer it. There is {others}."]
+        elif near := difflib.get_close_matches(short, self._offers, n=1):
+            parts = [f"no {self._kind} is called '{name}'; did you mean '{near[0]}'?"]
         known = ", ".join(
             f"'{known}' ({', '.join(offer.distribution for offer in offers)})"
             for known, offers in sorted(self._offers.items())
             if "." not in known  # aliases are for folders from elsewhere
         )
-        parts = [f"no {self._kind} is called '{name}'" + (f"; did you mean '{near[0]}'?" if near else "")]
-        parts.append(f"installed: {known or 'none'}")
+        parts.append(f"Installed: {known or 'none'}.")
         if broken := self._broken():
-            parts.append("broken plugins: " + "; ".join(f"{record.name} {record.error}" for record in broken))
+            parts.append(f"Broken plugins: {'; '.join(f'{record.name} {record.error}' for record in broken)}.")
         elif self._kind == "runtime":
-            parts.append(f"a plugin for it may be installable as runtime-{name.rpartition('#')[2]}")
-        return ". ".join(parts)
+            parts.append(f"A plugin for it may be installable as runtime-{short[:64]}.")
+        return " ".join(parts)

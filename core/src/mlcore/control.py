@@ -1,32 +1,25 @@
-"""The control plane: everything a client may ask that is not inference, and the life of the models."""
+"""The control plane: everything a client may ask that is not inference."""
 
 from __future__ import annotations
 
-import asyncio
 from importlib.metadata import version
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mlcore_protocol import ModelMetadata, RepositoryIndexItem, ServerMetadata
 
-from mlcore.errors import (
-    MLCoreError,
-    ModelLoadError,
-    ModelNotFoundError,
-    PermissionDeniedError,
-    UnavailableError,
-)
-from mlcore.loading import make_plan
-from mlcore.logs import get_logger
-from mlcore.registry import LOADING, READY, UNAVAILABLE, UNLOADING, Key, ModelState
+from mlcore.errors import PermissionDeniedError, SettingsError, UnavailableError
+from mlcore.lifecycle import Lifecycle
+from mlcore.reasons import one_line
+from mlcore.registry import READY, UNAVAILABLE, Key, ModelState, in_order
 
 if TYPE_CHECKING:
     from mlcore.engine import Engine
+    from mlcore.lifecycle import Found
     from mlcore.plugins import Plugins
-    from mlcore.registry import ModelRegistry, Served
+    from mlcore.registry import ModelRegistry
     from mlcore.repository import FolderRepository
     from mlcore.settings import ModelSettings, Settings
-
-log = get_logger("mlcore.control")
 
 
 class ControlPlane:
@@ -39,6 +32,9 @@ class ControlPlane:
         engine: Where models live.
         repository: Where models are found; `None` if they are all given in Python.
         given: The models given in Python.
+
+    Raises:
+        SettingsError: A model given in Python has no name, or that of another one.
     """
 
     def __init__(
@@ -53,10 +49,7 @@ class ControlPlane:
         self.settings = settings
         self.plugins = plugins
         self._registry = registry
-        self._engine = engine
-        self._repository = repository
-        self._given = {(model.name, model.parameters.version): model for model in given}
-        self._lives: dict[str, asyncio.Lock] = {}
+        self._models = Lifecycle(plugins, registry, engine, repository, given, settings.grace_period)
         self._is_accepting = False
         self.served_extensions: list[str] = []
 
@@ -111,41 +104,49 @@ class ControlPlane:
         return sorted({name for name, _ in self._registry.served()})
 
     def versions(self, name: str) -> list[str]:
-        """Return the versions of a model that requests can reach."""
-        return sorted(version for known, version in self._registry.served() if known == name and version is not None)
+        """Return the versions of a model that requests can reach, the highest last."""
+        served = self._registry.served()
+        return sorted((known[1] for known in served if known[0] == name and known[1] is not None), key=in_order)
 
     def index(self, only_ready: bool = False) -> list[RepositoryIndexItem]:
-        """Return every model of the repository, with its state and the reason for it."""
-        keys = set(self._registry.states) | set(self._found())
-        items = [self._registry.index_item(key) for key in sorted(keys, key=lambda key: (key[0], key[1] or ""))]
+        """Return every model of the repository, with its state and the reason for it.
+
+        Reads the disk, and may be called in any thread.
+        """
+        states = dict(self._registry.states)
+        try:
+            found = self._models.found()
+        except SettingsError:
+            found = {}  # what is served is served all the same
+        keys = {key for key, state in states.items() if state.is_wanted or state.state != UNAVAILABLE} | found.keys()
+        items = [
+            _index_item(key, states.get(key), found) for key in sorted(keys, key=lambda key: (key[0], key[1] or ""))
+        ]
         return [item for item in items if item.state == READY or not only_ready]
+
+    def failures(self) -> dict[Key, str]:
+        """Return the models that were asked for and are not ready, with the reason."""
+        states = self._registry.states.items()
+        return {key: state.reason for key, state in states if state.is_wanted and state.state != READY}
 
     # --- the life of the models ---
 
     async def load_all(self) -> None:
         """Load every model of the repository. One that fails does not stop the others."""
-        found = self._found()
-        for key in found:
-            self._registry.states[key] = ModelState(LOADING)
-        await asyncio.gather(*(self._load_quietly(key, model, problem) for key, (model, problem) in found.items()))
+        await self._models.load_all()
 
     async def load(self, name: str) -> None:
         """Load, or load again, every version of a model that the repository has, and unload the others.
 
-        Requests go to the old one until the new one is ready.
+        Requests go to the old one until the new one is ready. Whoever asks while the same files are being loaded
+        gets the outcome of that load.
 
         Raises:
             ModelNotFoundError: The repository has no such model.
             ModelLoadError: It cannot be loaded; what was loaded before goes on.
+            UnavailableError: The server is stopping.
         """
-        async with self._life_of(name):
-            found = {key: entry for key, entry in self._found().items() if key[0] == name}
-            if not found:
-                raise ModelNotFoundError(name)
-            for key, (model, problem) in found.items():
-                await self._load(key, model, problem)
-            for key in [key for key in self._registry.served() if key[0] == name and key not in found]:
-                await self._unload(key)
+        await self._models.load(name)
 
     async def unload(self, name: str) -> None:
         """Unload every version of a model, after the requests that are under way.
@@ -153,16 +154,15 @@ class ControlPlane:
         Raises:
             ModelNotFoundError: No such model is loaded.
         """
-        async with self._life_of(name):
-            keys = [key for key, state in self._registry.states.items() if key[0] == name and state.is_wanted]
-            if not keys:
-                raise ModelNotFoundError(name)
-            for key in keys:
-                await self._unload(key)
+        await self._models.unload(name)
 
-    async def unload_all(self) -> None:
-        """Unload every model, after the requests that are under way."""
-        await asyncio.gather(*(self._unload(key) for key in list(self._registry.served())))
+    async def unload_all(self, timeout_s: float | None = None) -> None:
+        """Unload every model, after the requests that are under way, and load none any more.
+
+        Args:
+            timeout_s: How long it may take; a model that holds its thread for longer is left alone.
+        """
+        await self._models.close(timeout_s)
 
     def check_repository_api(self) -> None:
         """Refuse if clients may not load and unload models here.
@@ -171,80 +171,25 @@ class ControlPlane:
             PermissionDeniedError: They may not.
         """
         allowed = self.settings.repository_api
-        if allowed is None:
-            allowed = self.settings.host in ("127.0.0.1", "::1", "localhost") or self.settings.host.startswith("127.")
-        if not allowed:
+        if not (_is_loopback(self.settings.host) if allowed is None else allowed):
+            why = "because the server listens beyond this machine" if allowed is None else "by the server's settings"
             raise PermissionDeniedError(
-                "loading and unloading of models is closed, because the server listens beyond this machine; "
-                "the setting repository_api opens it"
+                f"loading and unloading of models is closed, {why}; the setting repository_api opens it"
             )
 
-    def failures(self) -> dict[Key, str]:
-        """Return the models that were asked for and are not ready, with the reason."""
-        states = self._registry.states.items()
-        return {key: state.reason for key, state in states if state.is_wanted and state.state != READY}
 
-    def _life_of(self, name: str) -> asyncio.Lock:
-        return self._lives.setdefault(name, asyncio.Lock())
-
-    def _found(self) -> dict[Key, tuple[ModelSettings | None, str]]:
-        found: dict[Key, tuple[ModelSettings | None, str]] = {
-            key: (settings, "") for key, settings in self._given.items()
-        }
-        if self._repository is not None:
-            for entry in self._repository.entries():
-                found[entry.name, entry.version] = (entry.settings, entry.problem)
-        return found
-
-    async def _load_quietly(self, key: Key, settings: ModelSettings | None, problem: str) -> None:
-        try:
-            async with self._life_of(key[0]):
-                await self._load(key, settings, problem)
-        except MLCoreError as error:
-            log.error("model not loaded", **_named(key), reason=str(error))
-            log.debug("why the model was not loaded", **_named(key), exc_info=error)
-
-    async def _load(self, key: Key, settings: ModelSettings | None, problem: str) -> None:
-        before = self._registry.states.get(key)
-        was_ready = before is not None and before.state == READY and key in self._registry.served()
-        if not was_ready:
-            self._registry.states[key] = ModelState(LOADING)
-        try:
-            if settings is None:
-                raise ModelLoadError(problem)
-            plan = make_plan(settings, self.plugins, self._repository.root if self._repository else None)
-            model = await self._engine.load(plan)
-        except Exception as error:  # whatever fails, the model's state has to say so
-            reason = str(error) if isinstance(error, MLCoreError) else f"{type(error).__name__}: {error}"
-            if was_ready:
-                self._registry.states[key] = ModelState(READY, f"the last load failed: {reason}")
-            else:
-                self._registry.states[key] = ModelState(UNAVAILABLE, reason)
-            if isinstance(error, MLCoreError):
-                raise
-            raise ModelLoadError(reason) from error
-        replaced = self._registry.publish(model)
-        self.plugins.model_loaded(model.settings, model.metadata)
-        log.info("model ready", **_named(key))
-        if replaced is not None:
-            await self._let_go(replaced)
-
-    async def _unload(self, key: Key) -> None:
-        self._registry.states[key] = ModelState(UNLOADING, is_wanted=False)
-        served = self._registry.withdraw(key)
-        if served is not None:
-            await self._let_go(served)
-            self.plugins.model_unloaded(served.model.settings)
-            log.info("model unloaded", **_named(key))
-        self._registry.states[key] = ModelState(UNAVAILABLE, is_wanted=False)
-
-    async def _let_go(self, served: Served) -> None:
-        await served.idle()
-        await served.model.unload()
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name, which may lead anywhere
+        return False
 
 
-def _named(key: Key) -> dict[str, str]:
-    return {"model": key[0]} if key[1] is None else {"model": key[0], "version": key[1]}
+def _index_item(key: Key, state: ModelState | None, found: Found) -> RepositoryIndexItem:
+    if state is None:
+        _, problem = found[key]
+        state = ModelState(UNAVAILABLE, one_line(problem))
+    return RepositoryIndexItem(name=key[0], version=key[1], state=state.state, reason=state.reason)
 
 
 def mlcore_version() -> str:

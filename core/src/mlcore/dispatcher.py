@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from mlcore.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from mlcore.engine import Answer, Call
     from mlcore.registry import ModelRegistry
@@ -43,14 +44,15 @@ class Dispatcher:
         finally:
             served.leave()
 
-    async def stream(self, call: Call) -> AsyncIterator[Answer]:
+    async def stream(self, call: Call) -> AsyncGenerator[Answer, None]:
         """Answer one call with several answers; like `infer`."""
         if not self._is_open:
             raise UnavailableError("the server is stopping", retry_after_s=1)
         served = self._registry.find(call.model, call.version)
         served.under_way += 1
         try:
-            async for answer in served.model.stream(call):
-                yield answer
+            async with aclosing(served.model.stream(call)) as answers:
+                async for answer in answers:
+                    yield answer
         finally:
             served.leave()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 from mlcore_protocol import Buffer, ModelMetadata
 
+from mlcore.errors import SettingsError, UnknownNameError
+from mlcore.imports import made_of
 from mlcore.settings import ModelSettings
 
 if TYPE_CHECKING:
+    from mlcore.catalogue import Offer
     from mlcore.loading import Plan
     from mlcore.plugins import Plugins
     from mlcore.settings import Settings
@@ -62,14 +65,14 @@ class LoadedModel(msgspec.Struct, frozen=True):
         settings: Its settings.
         metadata: What it says of itself, asked once.
         infer: Answers one call.
-        stream: Answers one call with several answers.
+        stream: Answers one call with several answers; whoever stops early closes it.
         unload: Lets go of it; nothing is under way any more.
     """
 
     settings: ModelSettings
     metadata: ModelMetadata
     infer: Callable[[Call], Awaitable[Answer]]
-    stream: Callable[[Call], AsyncIterator[Answer]]
+    stream: Callable[[Call], AsyncGenerator[Answer, None]]
     unload: Callable[[], Awaitable[None]]
 
 
@@ -98,3 +101,32 @@ class Engine(ABC):
 
     async def stop(self) -> None:
         """Let go of the place; every model is unloaded."""
+
+
+def make_engine(settings: Settings, plugins: Plugins) -> Engine:
+    """Make the engine that the settings name.
+
+    Raises:
+        SettingsError: It is not installed.
+        PluginError: Its plugin is broken.
+    """
+    return made_of(find_engine(settings, plugins), "engine", settings, plugins, base=Engine)  # type: ignore[no-any-return]  # checked by `base`
+
+
+def find_engine(settings: Settings, plugins: Plugins) -> Offer[type[Engine] | str]:
+    """Return what is offered as the engine that the settings name.
+
+    Raises:
+        SettingsError: It is not installed.
+        AmbiguousNameError: Two plugins offer it.
+    """
+    name = settings.engine or ("process" if settings.parallel_workers else "inline")
+    try:
+        return plugins.engines.get(name)
+    except UnknownNameError as error:
+        if settings.engine is None and settings.parallel_workers:
+            raise SettingsError(
+                f"parallel_workers: {settings.parallel_workers} needs the engine '{name}', which is not installed; "
+                f"set it to 0, which runs the models in the server's own process. {error}"
+            ) from error
+        raise SettingsError(f"engine: {error}") from error

@@ -138,6 +138,7 @@ def mlcore_predict(model: MLModel, settings: ModelSettings) -> Callable[[Predict
     Returns:
         A function that takes the predict so far, `async (InferenceRequest) -> InferenceResponse`, and returns the new
         one; or `None` to leave this model alone. The wrapper of the plugin that was loaded first is the outermost.
+        A model's own `predict_stream` is not wrapped; the default one, which answers with `predict`, is.
 
     Called:
         Once each time a model is loaded, in the process where it lives. Cold; what it returns is hot.
@@ -149,7 +150,7 @@ def mlcore_predict(model: MLModel, settings: ModelSettings) -> Callable[[Predict
 
 @hookspec
 def mlcore_startup(settings: Settings) -> None:
-    """Learn that the server starts, before any port is open.
+    """Learn that the server starts: its ports are taken, but nothing answers yet and no model is loaded.
 
     Args:
         settings: The server's settings.

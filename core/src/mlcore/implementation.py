@@ -50,26 +50,25 @@ def resolve(implementation: str | type[MLModel], runtimes: Catalogue[RuntimeOffe
     """
     if isinstance(implementation, type):
         return Target(implementation.__module__, implementation.__qualname__, given=implementation)
-    if "#" in implementation or implementation in runtimes:
-        offered = runtimes.get(implementation).value.runtime
+    if "#" in implementation or implementation in runtimes or not set(implementation) & {".", ":"}:
+        offered = runtimes.get(implementation).value.runtime  # where there is none, it says what there is
         if isinstance(offered, type):
             return Target(offered.__module__, offered.__qualname__, given=offered)
         module, _, name = offered.partition(":")
         return Target(module, name)
-    if ":" in implementation:
-        module, _, name = implementation.partition(":")
-    elif "." in implementation:
-        module, _, name = implementation.rpartition(".")
-    else:
-        runtimes.get(implementation)  # raises, with what is known
-        raise UnknownNameError(implementation)
+    module, _, name = implementation.partition(":") if ":" in implementation else implementation.rpartition(".")
+    if not all(part and part.isprintable() and not set(part) & set("/\\ :") for part in f"{module}.{name}".split(".")):
+        raise UnknownNameError(
+            f"'{implementation[:64]}' is no import path; write it as 'my_model.MyModel', for the class MyModel of "
+            "my_model.py in the model's folder"
+        )
     return Target(module, name, file=_file(module, folders))
 
 
 def _file(module: str, folders: list[Path]) -> str | None:
     relative = Path(*module.split("."))
     for folder in folders:
-        for candidate in (folder / relative.with_suffix(".py"), folder / relative / "__init__.py"):
+        for candidate in (folder / relative / "__init__.py", folder / relative.with_suffix(".py")):
             if candidate.is_file():
                 return str(candidate)
     return None

@@ -40,6 +40,7 @@ class MLModel:
         self.outputs: list[MetadataTensor] = [tensor.to_metadata() for tensor in settings.outputs]
         self.ready = False
         self.codecs = builtin_codecs()
+        self.argument_plans: dict[Any, Any] = {}  # what decode_args has found out of each method
 
     @property
     def name(self) -> str:
@@ -73,7 +74,11 @@ class MLModel:
         raise InternalError(f"the model '{self.name}' has no predict method")
 
     async def predict_stream(self, payloads: AsyncIterator[InferenceRequest]) -> AsyncIterator[InferenceResponse]:
-        """Answer one request with several responses, one after another. By default, with that of `predict`."""
+        """Answer one request with several responses, one after another. By default, with that of `predict`.
+
+        An async generator runs on the event loop; a plain one, `def predict_stream(self, payloads)` with a plain
+        `for`, runs in a thread. Wrappers of plugins apply to `predict` only.
+        """
         async for payload in payloads:
             answer = self.predict(payload)
             yield await answer if hasattr(answer, "__await__") else answer

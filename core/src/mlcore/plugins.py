@@ -1,33 +1,30 @@
 """Finds the plugins, and asks them: the one place that knows pluggy.
 
 Its traps are handled here. Its own entry-point loader stops at the first plugin that fails, skips a second entry
-point of one name without a word, leaves a plugin that fails validation half registered, and ignores a misspelt hook.
-Here each plugin is loaded on its own, under the name `distribution:entry-point`, and one that is broken becomes a
-record: shown by `mlcore plugins`, an error only for whoever needs what it would have offered.
+point of one name without a word, and ignores a misspelt hook. Here each plugin is loaded on its own, under the name
+`distribution:entry-point`, and one that is broken becomes a record: shown by `mlcore plugins`, an error only for
+whoever needs what it would have offered.
 """
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from dataclasses import dataclass, field
-from functools import partial
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import pluggy
-from packaging.utils import canonicalize_name
 
-from mlcore import builtin, hookspecs
+from mlcore import hookspecs, offers
 from mlcore.catalogue import Catalogue
 from mlcore.codecs.registry import CodecRegistry
+from mlcore.discovery import PluginRecord as PluginRecord
+from mlcore.discovery import discovered
 from mlcore.errors import PluginError
-from mlcore.runtimes import RuntimeOffer
+from mlcore.logs import get_logger
 from mlcore.settings import PluginSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from importlib.metadata import EntryPoint
 
     from mlcore_protocol import ModelMetadata, WireFormat
 
@@ -35,31 +32,11 @@ if TYPE_CHECKING:
     from mlcore.engine import Engine
     from mlcore.model import MLModel
     from mlcore.predict import Predict
+    from mlcore.runtimes import RuntimeOffer
     from mlcore.settings import ModelSettings, Settings
     from mlcore.transport import Transport
 
-ENTRY_POINT_GROUP = "mlcore"
-
-
-@dataclass
-class PluginRecord:
-    """What is known of one plugin.
-
-    Attributes:
-        name: `distribution:entry-point`.
-        distribution: The distribution that brings it.
-        version: The distribution's version.
-        state: `active`, `broken` or `denied`.
-        error: Why it is broken.
-        hooks: The hooks that it implements.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    state: str = "active"
-    error: str = ""
-    hooks: list[str] = field(default_factory=list)
+log = get_logger("mlcore.plugins")
 
 
 class Plugins:
@@ -68,108 +45,113 @@ class Plugins:
     Args:
         settings: Which plugins may load.
         extra: Plugins given in Python, besides the installed ones.
+
+    Raises:
+        PluginError: A plugin that is given in Python cannot be used.
     """
 
     def __init__(self, settings: PluginSettings | None = None, extra: Iterable[object] = ()) -> None:
         self.records: list[PluginRecord] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
+        self._hooks = sorted(vars(self._manager.hook))
         self._records: dict[str, PluginRecord] = {}
         self._catalogues: dict[str, Catalogue[Any]] = {}
         self._codecs: CodecRegistry | None = None
-        self._discover(settings or PluginSettings())
+        for record, load in discovered(settings or PluginSettings()):
+            self.records.append(record)
+            if load is not None:
+                self._register(record, load)
         for index, plugin in enumerate(extra):
-            name = getattr(plugin, "__name__", type(plugin).__name__)
-            self._register(PluginRecord(f"python:{name}-{index}", "python", ""), partial(_itself, plugin))
-
-    # --- finding them ---
-
-    def _discover(self, settings: PluginSettings) -> None:
-        core = PluginRecord("mlcore-core:builtin", "mlcore-core", "")
-        self._register(core, partial(_itself, builtin))
-        for point in _installed():
-            distribution, version = (point.dist.name, point.dist.version) if point.dist else ("unknown", "")
-            record = PluginRecord(f"{distribution}:{point.name}", distribution, version)
-            if _is_denied(record, settings):
-                record.state = "denied"
-                self.records.append(record)
-            else:
-                self._register(record, point.load)
+            kind = getattr(plugin, "__name__", type(plugin).__name__)
+            record = PluginRecord(f"python:{kind}-{index}", "python", "")
+            self.records.append(record)
+            self._register(record, lambda plugin=plugin: plugin)  # type: ignore[misc]  # its type is that of `plugin`
+            if record.state == "broken":
+                raise PluginError(record.name, record.error)
 
     def _register(self, record: PluginRecord, load: Callable[[], Any]) -> None:
-        self.records.append(record)
-        self._records[record.name] = record
         try:
             plugin = load()
             plugin = plugin() if inspect.isclass(plugin) else plugin
         except (Exception, SystemExit) as error:  # a plugin may fail in any way at import
-            self._break(record, f"fails to import: {type(error).__name__}: {error}")
+            record.break_down(f"fails to import: {type(error).__name__}: {error}")
+            return
+        if record.name in self._records or any(plugin is known for _, known in self._manager.list_name_plugin()):
+            record.break_down("is registered already, under this or another name; remove one of the entry points")
             return
         try:
             self._manager.register(plugin, name=record.name)
-        except pluggy.PluginValidationError as error:
-            self._manager.unregister(name=record.name)  # pluggy leaves it half registered
-            self._break(record, " ".join(str(error).split()))
+        except Exception as error:  # also what a plugin's own attributes may raise when they are looked at
+            record.break_down(" ".join(str(error).split()))
             return
         callers = self._manager.get_hookcallers(plugin) or []
-        known = sorted(name for name in vars(self._manager.hook) if self._manager.hook.__dict__[name].has_spec())
+        problem = self._problem_of(plugin, callers)
+        if problem:
+            self._manager.unregister(name=record.name)
+            record.break_down(problem)
+            return
+        record.hooks = sorted(caller.name for caller in callers)
+        self._records[record.name] = record
+
+    def _problem_of(self, plugin: object, callers: list[pluggy.HookCaller]) -> str:
+        if not callers:
+            return "has no hook at all; decorate them with mlcore.hookimpl"
         for caller in callers:
             if not caller.has_spec():
-                near = difflib.get_close_matches(caller.name, known, n=1)
-                self._manager.unregister(name=record.name)
-                self._break(
-                    record,
-                    f"has a hook that does not exist, {caller.name}" + (f"; did you mean {near[0]}?" if near else ""),
-                )
-                return
-        record.hooks = sorted(caller.name for caller in callers)
-        if not callers:
-            self._break(record, "has no hook at all; decorate them with mlcore.hookimpl")
-
-    def _break(self, record: PluginRecord, error: str) -> None:
-        record.state = "broken"
-        record.error = error
+                near = difflib.get_close_matches(caller.name, self._hooks, n=1)
+                return f"has a hook that does not exist, {caller.name}" + (f"; did you mean {near[0]}?" if near else "")
+            for implementation in caller.get_hookimpls():
+                if implementation.plugin is plugin:
+                    if implementation.wrapper or implementation.hookwrapper:
+                        return f"its hook {caller.name} is a wrapper of hooks, which mlcore does not call"
+                    if inspect.iscoroutinefunction(implementation.function):
+                        return f"its hook {caller.name} is async; hooks are plain functions"
+        return ""
 
     @property
     def broken(self) -> list[PluginRecord]:
         """The plugins that cannot be used."""
         return [record for record in self.records if record.state == "broken"]
 
-    # --- asking them ---
+    # --- what they contribute ---
 
     @property
     def runtimes(self) -> Catalogue[RuntimeOffer]:
         """The runtimes that are offered, by name."""
-        return self._catalogue("runtime", "mlcore_runtimes", _as_runtime_offer)
+        return self._catalogue("runtime", "mlcore_runtimes", offers.runtimes)
 
     @property
     def transports(self) -> Catalogue[type[Transport] | str]:
         """The transports that are offered, by name."""
-        return self._catalogue("transport", "mlcore_transports")
+        return self._catalogue("transport", "mlcore_transports", offers.named)
 
     @property
     def engines(self) -> Catalogue[type[Engine] | str]:
         """The engines that are offered, by name."""
-        return self._catalogue("engine", "mlcore_engines")
+        return self._catalogue("engine", "mlcore_engines", offers.named)
 
     @property
     def wire_formats(self) -> Catalogue[Callable[[], WireFormat] | str]:
         """The wire formats that are offered, by media type."""
-        return self._catalogue("wire format", "mlcore_wire_formats")
+        return self._catalogue("wire format", "mlcore_wire_formats", offers.named)
+
+    @property
+    def commands(self) -> Catalogue[Command]:
+        """The sub-commands that are offered, by name and alias."""
+        return self._catalogue("command", "mlcore_commands", offers.commands)
 
     @property
     def codecs(self) -> CodecRegistry:
         """The codecs that are offered, by content type."""
         if self._codecs is None:
             self._codecs = CodecRegistry()
-            for record, offers in self._each("mlcore_codecs"):
-                for content_type, codecs in offers.items():
+            for record, offered in self._each("mlcore_codecs", offers.codecs):
+                for content_type, codecs in offered.items():
                     self._codecs.add(content_type, codecs, record.distribution)
         return self._codecs
 
-    def commands(self) -> list[Command]:
-        """Return the sub-commands that are offered."""
-        return [command for _, commands in self._each("mlcore_commands") for command in commands]
+    # --- what happens when a model is loaded ---
 
     def load(self, settings: ModelSettings) -> MLModel | None:
         """Ask for a ready-made runtime for settings that no name covers.
@@ -177,7 +159,7 @@ class Plugins:
         Raises:
             PluginError: A plugin failed while it was asked.
         """
-        found = self._each("mlcore_load", settings=settings, or_raise=True)
+        found = self._each("mlcore_load", offers.model, must_work=True, settings=settings)
         return next((model for _, model in found if model is not None), None)
 
     def predict_wrappers(self, model: MLModel, settings: ModelSettings) -> list[Callable[[Predict], Predict]]:
@@ -186,8 +168,10 @@ class Plugins:
         Raises:
             PluginError: A plugin failed. The model must not be served without a wrapper that may guard it.
         """
-        found = self._each("mlcore_predict", model=model, settings=settings, or_raise=True)
-        return [wrapper for _, wrapper in found if wrapper is not None][::-1]
+        found = self._each("mlcore_predict", offers.wrapper, must_work=True, model=model, settings=settings)
+        return [_named(record, wrapper) for record, wrapper in found if wrapper is not None][::-1]
+
+    # --- what they are told ---
 
     def startup(self, settings: Settings) -> None:
         """Tell every plugin that the server starts."""
@@ -205,49 +189,58 @@ class Plugins:
         """Tell every plugin that a model has gone."""
         list(self._each("mlcore_model_unloaded", settings=settings))
 
-    def _catalogue(self, kind: str, hook: str, convert: Callable[[Any], Any] = lambda offer: offer) -> Catalogue[Any]:
+    def _catalogue(self, kind: str, hook: str, read: Callable[[Any], dict[str, Any]]) -> Catalogue[Any]:
         if kind not in self._catalogues:
             catalogue: Catalogue[Any] = Catalogue(kind, lambda: self.broken)
-            for record, offers in self._each(hook):
-                for name, offer in offers.items():
-                    catalogue.add(name, convert(offer), record.distribution)
+            for record, offered in self._each(hook, read):
+                for name, offer in offered.items():
+                    catalogue.add(name, offer, record.distribution)
             self._catalogues[kind] = catalogue
         return self._catalogues[kind]
 
-    def _each(self, hook: str, or_raise: bool = False, **arguments: Any) -> Iterator[tuple[PluginRecord, Any]]:
-        """Call a hook plugin by plugin, in order of registration; one that raises becomes a broken record."""
-        for implementation in self._manager.hook.__dict__[hook].get_hookimpls():
+    def _each(
+        self,
+        hook: str,
+        read: Callable[[Any], Any] = lambda result: result,
+        must_work: bool = False,
+        **arguments: Any,
+    ) -> Iterator[tuple[PluginRecord, Any]]:
+        """Call a hook plugin by plugin, in order of registration; one that fails becomes a broken record.
+
+        Args:
+            hook: Its name.
+            read: Checks what one plugin returns, and brings it into shape.
+            must_work: Whether a plugin that fails is an error.
+            arguments: What the hook is called with.
+        """
+        implementations = self._manager.hook.__dict__[hook].get_hookimpls()
+        for implementation in sorted(implementations, key=lambda known: (not known.tryfirst, known.trylast)):
             record = self._records[implementation.plugin_name]
             try:
-                result = implementation.function(*(arguments[name] for name in implementation.argnames))
-                yield record, result
-            except Exception as error:  # whatever a plugin's hook may raise
+                result = read(implementation.function(*(arguments[name] for name in implementation.argnames)))
+            except (Exception, SystemExit) as error:  # whatever a plugin's hook may raise
                 text = f"its hook {hook} fails: {type(error).__name__}: {error}"
-                if or_raise:
+                if must_work:
                     raise PluginError(record.name, text) from error
-                self._break(record, text)
+                record.break_down(text)
+                log.error("plugin failed", plugin=record.name, reason=text, exc_info=error)
+            else:
+                yield record, result
 
 
-def _itself(plugin: object) -> object:
-    return plugin
+def _named(record: PluginRecord, wrapper: Callable[[Predict], Predict]) -> Callable[[Predict], Predict]:
+    """Return a wrapper whose failure names its plugin."""
 
+    def wrap(predict: Predict) -> Predict:
+        try:
+            wrapped = wrapper(predict)
+        except (Exception, SystemExit) as error:  # a plugin's wrapper may raise anything
+            text = f"its wrapper of predict fails: {type(error).__name__}: {error}"
+            raise PluginError(record.name, text) from error
+        if not callable(wrapped):
+            raise PluginError(
+                record.name, f"its wrapper of predict returned a {type(wrapped).__name__}, not a function"
+            )
+        return wrapped
 
-def _installed() -> list[EntryPoint]:
-    """Return the entry points, each once: an editable install may show its distribution twice."""
-    unique = {
-        (point.dist.name if point.dist else "", point.name, point.value): point
-        for point in entry_points(group=ENTRY_POINT_GROUP)
-    }
-    return [unique[key] for key in sorted(unique)]
-
-
-def _is_denied(record: PluginRecord, settings: PluginSettings) -> bool:
-    distribution = canonicalize_name(record.distribution)
-    denied = {name if ":" in name else canonicalize_name(name) for name in settings.deny}
-    if distribution in denied or record.name in denied:
-        return True
-    return settings.allow is not None and distribution not in {canonicalize_name(name) for name in settings.allow}
-
-
-def _as_runtime_offer(offer: Any) -> RuntimeOffer:
-    return offer if isinstance(offer, RuntimeOffer) else RuntimeOffer(offer)
+    return wrap

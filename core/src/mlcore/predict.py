@@ -1,9 +1,123 @@
-"""The type of a composed predict: what wrappers take and give, and what a model host calls."""
+"""A model's `predict` and `predict_stream` as the callables that requests run: composed once, when it is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
 
 from mlcore_protocol import InferenceRequest, InferenceResponse
 
+from mlcore.errors import InternalError
+from mlcore.methods import call_method, in_thread
+from mlcore.model import MLModel
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 Predict = Callable[[InferenceRequest], Awaitable[InferenceResponse]]
+"""What wrappers take and give, and what a model host calls."""
+
+Stream = Callable[[InferenceRequest], AsyncGenerator[InferenceResponse, None]]
+
+_END = object()
+
+
+def composed_predict(model: MLModel, threads: Executor, wrappers: list[Callable[[Predict], Predict]]) -> Predict:
+    """Return the model's predict within its wrappers, the first of which is the innermost."""
+    predict = model.predict if inspect.iscoroutinefunction(model.predict) else _threaded(model.predict, threads)
+    for wrapper in wrappers:
+        predict = wrapper(predict)
+    return predict
+
+
+def composed_stream(model: MLModel, threads: Executor, predict: Predict) -> Stream:
+    """Return the model's predict_stream, whatever kind of function it is; without one, that of `predict`.
+
+    An async generator runs on the loop. A plain generator, or a function that returns any iterable, runs in the
+    model's threads, one step after another.
+    """
+    method = model.predict_stream
+    if getattr(method, "__func__", None) is MLModel.predict_stream:
+        return _one_answer(predict)
+    if inspect.isasyncgenfunction(method):
+        return lambda request: method(_Payloads(request))
+
+    async def stream(request: InferenceRequest) -> AsyncGenerator[InferenceResponse, None]:
+        answers = await call_method(method, threads, _Payloads(request))
+        if hasattr(answers, "__aiter__"):
+            steps = _passed_on(answers)
+        elif hasattr(answers, "__iter__"):
+            steps = _stepped(iter(answers), threads)
+        else:
+            raise InternalError(f"predict_stream returned a {type(answers).__name__}; it has to yield responses")
+        async with aclosing(steps):
+            async for answer in steps:
+                yield answer
+
+    return stream
+
+
+class _Payloads:
+    """The requests of one stream, for `async for` as for `for`: exactly one."""
+
+    def __init__(self, request: InferenceRequest) -> None:
+        self._left = [request]
+
+    def __aiter__(self) -> _Payloads:
+        return self
+
+    async def __anext__(self) -> InferenceRequest:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+    def __iter__(self) -> _Payloads:
+        return self
+
+    def __next__(self) -> InferenceRequest:
+        if not self._left:
+            raise StopIteration
+        return self._left.pop()
+
+
+def _threaded(predict: Callable[[InferenceRequest], Any], threads: Executor) -> Predict:
+    """Run a plain predict in the model's threads, never on the loop."""
+    loop = asyncio.get_running_loop()
+
+    async def in_threads(request: InferenceRequest) -> InferenceResponse:
+        response = await loop.run_in_executor(threads, copy_context().run, predict, request)
+        if inspect.isawaitable(response):  # a plain function that hands an async one's result through
+            response = await response
+        return response  # type: ignore[no-any-return]  # what it is, is checked before it is encoded
+
+    return in_threads
+
+
+def _one_answer(predict: Predict) -> Stream:
+    async def stream(request: InferenceRequest) -> AsyncGenerator[InferenceResponse, None]:
+        yield await predict(request)
+
+    return stream
+
+
+async def _passed_on(answers: Any) -> AsyncGenerator[InferenceResponse, None]:
+    try:
+        async for answer in answers:
+            yield answer
+    finally:
+        if hasattr(answers, "aclose"):
+            await answers.aclose()
+
+
+async def _stepped(answers: Any, threads: Executor) -> AsyncGenerator[InferenceResponse, None]:
+    try:
+        while (answer := await in_thread(threads, next, answers, _END)) is not _END:
+            yield answer
+    finally:
+        close = getattr(answers, "close", None)
+        if close is not None:
+            threads.submit(close)  # not waited for: the step that is under way may take long

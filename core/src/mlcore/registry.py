@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING
 
 import msgspec
-from mlcore_protocol import RepositoryIndexItem
 
 from mlcore.errors import ModelNotFoundError, UnavailableError
 
@@ -45,7 +44,7 @@ class Served:
     async def idle(self) -> None:
         """Wait until no request is under way."""
         if self.under_way:
-            self._idle = asyncio.Event()
+            self._idle = self._idle or asyncio.Event()
             await self._idle.wait()
 
 
@@ -107,22 +106,23 @@ class ModelRegistry:
         """Whether every model that was asked for is ready."""
         return all(state.state == READY for state in self.states.values() if state.is_wanted)
 
-    def index_item(self, key: Key) -> RepositoryIndexItem:
-        """Return what the repository index says of a model."""
-        state = self.states.get(key) or ModelState(UNAVAILABLE)
-        return RepositoryIndexItem(name=key[0], version=key[1], state=state.state, reason=state.reason)
+
+def called(key: Key) -> str:
+    """Return how messages call a model."""
+    return f"model '{key[0]}'" if key[1] is None else f"model '{key[0]}', version '{key[1]}'"
+
+
+def in_order(version: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Order versions as people do: `v10` after `v9`."""
+    parts = re.findall(r"\d+|\D+", version)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], version
 
 
 def _with_defaults(served: dict[Key, Served]) -> dict[Key, Served]:
     """Add to each name the model that answers when no version is asked for: without version, else the highest."""
-    table = dict(served)
-    for name in {name for name, _ in served}:
-        versions = [version for known, version in served if known == name and version is not None]
-        if (name, None) not in served:
-            table[name, None] = served[name, max(versions, key=_in_order)]
-    return table
-
-
-def _in_order(version: str) -> list[tuple[int, int, str]]:
-    """Order versions as people do: `v10` after `v9`."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", version)]
+    highest: dict[str, str] = {}
+    for name, version in served:
+        if version is not None and (name not in highest or in_order(version) > in_order(highest[name])):
+            highest[name] = version
+    defaults: dict[Key, Served] = {(name, None): served[name, version] for name, version in highest.items()}
+    return {**defaults, **served}

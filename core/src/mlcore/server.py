@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlcore.control import ControlPlane
 from mlcore.dispatcher import Dispatcher
-from mlcore.errors import ModelLoadError, SettingsError
-from mlcore.imports import import_object
+from mlcore.engine import make_engine
+from mlcore.errors import FailedPreconditionError, ModelLoadError, SettingsError
+from mlcore.imports import made_of
 from mlcore.logs import get_logger
 from mlcore.plugins import Plugins
-from mlcore.registry import ModelRegistry
+from mlcore.registry import ModelRegistry, called
 from mlcore.repository import FolderRepository
 from mlcore.settings_sources import read_settings
+from mlcore.transport import Transport, find_transports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,9 +27,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mlcore.settings import ModelSettings, Settings
-    from mlcore.transport import Transport
 
 log = get_logger("mlcore.server")
+
+# What models get to unload when requests have used up the grace period.
+_LEAST_UNLOAD_S = 5.0
 
 
 class Server:
@@ -41,6 +46,7 @@ class Server:
 
     Raises:
         SettingsError: A setting is wrong.
+        PluginError: A plugin that the settings name, or that is given in Python, cannot be used.
 
     Example:
         async with Server(models=[ModelSettings(name="echo", implementation=Echo)], http_port=0) as server:
@@ -56,7 +62,7 @@ class Server:
         plugins: Iterable[object] = (),
         **options: Any,
     ) -> None:
-        root = Path(folder) if folder is not None else None
+        root = Path(folder).absolute() if folder is not None else None
         if root is not None and not root.is_dir():
             raise SettingsError(f"'{folder}' is not a folder; give one that holds a model-settings.json")
         if settings is None:
@@ -69,33 +75,16 @@ class Server:
         self.settings = settings
         self.plugins = Plugins(settings.plugins, plugins)
         self._registry = ModelRegistry()
-        self._engine = self._make_engine()
+        self._engine = make_engine(settings, self.plugins)
         self.repository = FolderRepository(root, self.plugins.runtimes) if root is not None else None
         self.dispatcher = Dispatcher(self._registry)
         self.control = ControlPlane(settings, self.plugins, self._registry, self._engine, self.repository, given)
-        self.transports = self._make_transports()
+        self.transports: list[Transport] = [
+            made_of(offer, "transport", settings, self.dispatcher, self.control, base=Transport)
+            for offer in find_transports(settings, self.plugins)
+        ]
         self._is_started = False
-
-    def _make_engine(self) -> Any:
-        name = self.settings.engine or ("process" if self.settings.parallel_workers else "inline")
-        offer = self.plugins.engines.get(name)
-        kind = offer.value
-        if isinstance(kind, str):
-            kind = import_object(kind, f"engine '{name}' of {offer.distribution}")
-        return kind(self.settings, self.plugins)
-
-    def _make_transports(self) -> list[Transport]:
-        names = self.settings.transports
-        if names is None:
-            names = sorted({offer.name for offer in self.plugins.transports})
-        transports = []
-        for name in names:
-            offer = self.plugins.transports.get(name)
-            kind = offer.value
-            if isinstance(kind, str):
-                kind = import_object(kind, f"transport '{name}' of {offer.distribution}")
-            transports.append(kind(self.settings, self.dispatcher, self.control))
-        return transports
+        self._stopping: asyncio.Task[None] | None = None
 
     def url(self, transport: str) -> str:
         """Return the address of a transport, with its real port, after the start.
@@ -114,16 +103,20 @@ class Server:
         Raises:
             PortInUseError: A port is taken; nothing has started.
             ModelLoadError: With the setting `strict`, a model cannot be loaded; everything is stopped again.
+            FailedPreconditionError: It was started before. A server starts once.
         """
-        for transport in self.transports:
-            try:
+        if self._is_started:
+            raise FailedPreconditionError("this server was started before; make another one")
+        try:
+            for transport in self.transports:
                 transport.bind()
-            except BaseException:
-                for bound in self.transports:
-                    await bound.stop(0)
-                raise
+        except BaseException:
+            await self._stop_transports(0)
+            raise
         self._is_started = True
         try:
+            for record in self.plugins.broken:
+                log.warning("plugin is broken", plugin=record.name, reason=record.error)
             self.plugins.startup(self.settings)
             await self._engine.start()
             self.control.served_extensions = sorted({name for known in self.transports for name in known.extensions})
@@ -131,28 +124,47 @@ class Server:
                 await transport.start()
             if self.settings.load_models_at_startup:
                 await self.control.load_all()
-            self.control.set_accepting(True)
             failures = self.control.failures()
             if self.settings.strict and failures:
-                raise ModelLoadError("\n".join(f"model '{key[0]}': {reason}" for key, reason in failures.items()))
+                raise ModelLoadError("\n".join(f"{called(key)}: {reason}" for key, reason in failures.items()))
+            self.control.set_accepting(True)
         except BaseException:
             await self.stop()
             raise
 
     async def stop(self) -> None:
-        """Stop: no new clients, then let requests finish, then the models, then everything else."""
-        if not self._is_started:
-            return
-        self._is_started = False
+        """Stop: no new clients, then let requests finish, then the models, then everything else.
+
+        A second call waits for the first. What fails on the way is logged, and does not keep the rest from stopping.
+        """
+        if self._is_started and self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(), name="mlcore-stop")
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
         was_ready = self.control.is_ready
         self.control.set_accepting(False)
         if was_ready and self.settings.drain_delay:
             await asyncio.sleep(self.settings.drain_delay)
-        await asyncio.gather(*(transport.stop(self.settings.grace_period) for transport in self.transports))
+        began = time.monotonic()
+        await self._stop_transports(self.settings.grace_period)
         self.dispatcher.close()
-        await self.control.unload_all()
-        await self._engine.stop()
+        left_s = self.settings.grace_period - (time.monotonic() - began)
+        await self.control.unload_all(max(left_s, _LEAST_UNLOAD_S))
+        try:
+            await self._engine.stop()
+        except Exception:  # a plugin's engine may raise anything
+            log.exception("the engine did not stop well")
         self.plugins.shutdown(self.settings)
+
+    async def _stop_transports(self, grace_s: float) -> None:
+        stopped = await asyncio.gather(
+            *(transport.stop(grace_s) for transport in self.transports), return_exceptions=True
+        )
+        for transport, outcome in zip(self.transports, stopped, strict=True):
+            if isinstance(outcome, Exception):
+                log.error("a transport did not stop well", transport=transport.name, exc_info=outcome)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -171,7 +183,8 @@ class Server:
         """
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        for number in handlers:
             loop.add_signal_handler(number, stopping.set)
         starting = asyncio.ensure_future(self.start())
         stopped = asyncio.ensure_future(stopping.wait())
@@ -190,8 +203,9 @@ class Server:
         finally:
             stopped.cancel()
             await self.stop()
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number, handler in handlers.items():
                 loop.remove_signal_handler(number)
+                signal.signal(number, handler)
 
 
 def serve(

@@ -6,16 +6,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mlcore_protocol import MetadataTensor, Parameters
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, WithJsonSchema, field_validator, model_validator
+from mlcore_protocol.datatypes import DATATYPES
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 if TYPE_CHECKING:
     from typing import Self
 
+_LONGEST_NAME = 256
+
 Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _path_segment(text: str) -> str:
+    """Check a name that stands in paths and log lines, hence is one line without slashes."""
+    if text and (not text.isprintable() or text != text.strip() or set(text) & set("/\\") or text in (".", "..")):
+        raise ValueError("expected printable text, without slashes and without spaces at its ends")
+    return text
+
+
+Segment = Annotated[str, Field(max_length=_LONGEST_NAME), AfterValidator(_path_segment)]
 
 
 class CorsSettings(BaseModel):
@@ -57,6 +80,9 @@ class Settings(BaseSettings):
     http_port: Port = Field(8080, description="Port of the REST transport; 0 takes a free one.")
     grpc_port: Port = Field(8081, description="Port of the gRPC transport, where one is installed; 0 takes a free one.")
     metrics_port: Port = Field(8082, description="Port of the metrics transport, where one is installed.")
+    metrics_endpoint: str | None = Field(
+        "/metrics", description="Path of the metrics, where a transport for them is installed; null switches them off."
+    )
     root_path: str = Field("", description="The path under which a proxy serves this server, for its own links.")
     transports: list[str] | None = Field(None, description="Transports to start; every installed one if absent.")
     model_repository_root: str = Field(
@@ -83,16 +109,31 @@ class Settings(BaseSettings):
     gzip_enabled: bool = Field(True, description="Whether answers are compressed for clients that accept it.")
     gzip_min_bytes: int = Field(500, ge=0, description="Answers smaller than this are never compressed.")
     cors_settings: CorsSettings | None = Field(None, description="Which web pages of other origins may call.")
-    drain_delay: float = Field(
-        0.0, ge=0, description="Seconds between not ready and closed listeners at stop, for load balancers to notice."
+    drain_delay: Seconds = Field(
+        0.0, description="Seconds between not ready and closed listeners at stop, for load balancers to notice."
     )
-    grace_period: float = Field(30.0, ge=0, description="Seconds that requests under way may take to finish at stop.")
+    grace_period: Seconds = Field(30.0, description="Seconds that requests under way may take to finish at stop.")
     debug: bool = Field(False, description="Log at level DEBUG, and every request.")
-    log_level: str = Field(
-        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The lowest level that is logged."
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The lowest level that is logged."
     )
     use_structured_logging: bool = Field(False, description="Log JSON lines instead of text.")
     plugins: PluginSettings = Field(PluginSettings(), description="Which installed plugins are used.")
+
+
+def _datatype(text: str) -> str:
+    if text and text not in DATATYPES:
+        raise ValueError(f"expected one of {', '.join(DATATYPES)}")
+    return text
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise ValueError("expected text, a number or a boolean")
+    return value
+
+
+Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema({"type": ["string", "integer", "number", "boolean"]})]
 
 
 class TensorSettings(BaseModel):
@@ -101,11 +142,9 @@ class TensorSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="The tensor's name.")
-    datatype: str = Field("", description="Its datatype, such as FP32 or BYTES.")
+    datatype: Annotated[str, AfterValidator(_datatype)] = Field("", description="Its datatype, such as FP32 or BYTES.")
     shape: list[int] = Field([], description="Its shape, the batch dimension first; -1 is any size.")
-    parameters: dict[str, str | int | float | bool] | None = Field(
-        None, description="Free parameters; `content_type` chooses the codec."
-    )
+    parameters: dict[str, Scalar] | None = Field(None, description="Free parameters; `content_type` chooses the codec.")
 
     def to_metadata(self) -> MetadataTensor:
         """Return the tensor as the protocol's metadata says it."""
@@ -121,10 +160,15 @@ class ModelParameters(BaseSettings):
     uri: str | None = Field(
         None, description="The artefact: a path from the model's folder, or what the runtime takes."
     )
-    version: str | None = Field(None, description="The model's version, any text.")
+    version: Segment | None = Field(None, description="The model's version, any text without slashes.")
     content_type: str | None = Field(None, description="The codec for whole requests that name none.")
     format: str | None = Field(None, description="The artefact's format, for runtimes that read several.")
     extra: dict[str, Any] = Field({}, description="Settings of the runtime; its own page names them.")
+
+    @field_validator("version")
+    @classmethod
+    def _is_none_if_empty(cls, version: str | None) -> str | None:
+        return version or None
 
 
 class ModelSettings(BaseSettings):
@@ -134,7 +178,7 @@ class ModelSettings(BaseSettings):
         env_prefix="MLCORE_MODEL_", extra="forbid", frozen=True, arbitrary_types_allowed=True, protected_namespaces=()
     )
 
-    name: str = Field("", max_length=256, description="The name that clients use; the folder's if empty.")
+    name: Segment = Field("", description="The name that clients use; the folder's if empty.")
     implementation: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(
         "",
         description="The runtime: a registered name (`sklearn`), `distribution#name`, or your own `module.Class`.",
@@ -152,22 +196,15 @@ class ModelSettings(BaseSettings):
     max_batch_size: int = Field(
         0, ge=0, description="Rows of several requests that may be predicted at once; 0 or 1 is off."
     )
-    max_batch_time: float = Field(0.0, ge=0, description="Seconds that a request may wait for others to join it.")
+    max_batch_time: Seconds = Field(0.0, description="Seconds that a request may wait for others to join it.")
 
     _folder: Path | None = PrivateAttr(None)
-
-    @field_validator("name")
-    @classmethod
-    def _is_a_path_segment(cls, name: str) -> str:
-        if name and (not name.isprintable() or name != name.strip() or set(name) & set("/\\") or name in (".", "..")):
-            raise ValueError("a model's name is printable, without slashes and without spaces at its ends")
-        return name
 
     @field_validator("implementation")
     @classmethod
     def _is_a_name_or_class(cls, implementation: Any) -> Any:
         if not isinstance(implementation, str | type):
-            raise ValueError(f"expected an import string or a class, got a {type(implementation).__name__}")
+            raise ValueError("expected an import string or a class")
         return implementation
 
     @model_validator(mode="after")
@@ -184,7 +221,28 @@ class ModelSettings(BaseSettings):
         return self._folder
 
     def located(self, folder: Path) -> ModelSettings:
-        """Return the same settings as read from `folder`, and named after it if they have no name."""
-        settings = self if self.name else self.model_copy(update={"name": folder.name})
+        """Return the same settings as read from `folder`, and named after it if they have no name.
+
+        Raises:
+            ValueError: They have none, and the folder's is not fit for a model.
+        """
+        folder = folder.absolute()
+        settings = self.model_copy(update={"name": self.name or name_of(folder)})
         settings._folder = folder
         return settings
+
+
+def name_of(folder: Path) -> str:
+    """Return the name of a model that is named after its folder.
+
+    Raises:
+        ValueError: The folder's name is not fit for a model.
+    """
+    name = folder.resolve().name
+    try:
+        is_fit = 0 < len(_path_segment(name)) <= _LONGEST_NAME
+    except ValueError:
+        is_fit = False
+    if not is_fit:
+        raise ValueError(f"name: missing, and that of the folder, {name[:64]!r}, is not fit for a model; give one")
+    return name

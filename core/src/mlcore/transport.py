@@ -5,9 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from mlcore.errors import SettingsError, UnknownNameError
+
 if TYPE_CHECKING:
+    from mlcore.catalogue import Offer
     from mlcore.control import ControlPlane
     from mlcore.dispatcher import Dispatcher
+    from mlcore.plugins import Plugins
     from mlcore.settings import Settings
 
 
@@ -58,3 +62,22 @@ class Transport(ABC):
 
         Also called when `start` was not, or failed.
         """
+
+
+def find_transports(settings: Settings, plugins: Plugins) -> list[Offer[type[Transport] | str]]:
+    """Return what is offered as the transports that the settings name.
+
+    Raises:
+        SettingsError: One is not installed, or named twice.
+        AmbiguousNameError: Two plugins offer one.
+    """
+    names = settings.transports
+    if names is None:
+        names = sorted({offer.name for offer in plugins.transports})
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"transports: '{name}' stands there twice; keep one of them")
+    try:
+        return [plugins.transports.get(name) for name in names]
+    except UnknownNameError as error:
+        raise SettingsError(f"transports: {error}") from error

@@ -6,16 +6,23 @@ their length in 4 bytes. The same layout serves REST's binary parts and gRPC's r
 
 from __future__ import annotations
 
+import math
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlcore_protocol.datatypes import NUMPY_DTYPES, Datatype, datatype_of
+from mlcore_protocol.datatypes import DATATYPES, NUMPY_DTYPES, Datatype, datatype_of
 from mlcore_protocol.errors import InferenceError, InternalError
+from mlcore_protocol.json_elements import elements_of
+from mlcore_protocol.messages import RequestInput
+from mlcore_protocol.tensor_data import TensorData
 
 if TYPE_CHECKING:
-    from mlcore_protocol.messages import ResponseOutput
+    from mlcore_protocol.messages import MetadataTensor, ResponseOutput
     from mlcore_protocol.wire_format import Buffer
+
+_length = struct.Struct("<I").unpack_from
 
 
 def read_binary(raw: memoryview, datatype: Datatype, shape: list[int], count: int, field: str, longest: int) -> Any:
@@ -46,20 +53,46 @@ def read_binary(raw: memoryview, datatype: Datatype, shape: list[int], count: in
     return array if array.flags.aligned else array.copy()
 
 
+def read_whole(body: memoryview, declared: MetadataTensor, longest: int) -> RequestInput:
+    """Read a body that is the elements of one tensor and nothing else.
+
+    Args:
+        body: The elements; for BYTES one, without its length.
+        declared: The tensor's name, datatype and shape; the body tells the size of a variable dimension.
+        longest: The most bytes that one BYTES element may have.
+
+    Raises:
+        InferenceError: The bytes do not fill the shape, or not enough of it is declared.
+    """
+    field = f"input '{declared.name}'"
+    datatype = DATATYPES.get(declared.datatype)
+    if datatype is Datatype.BYTES:
+        if len(body) > longest:
+            raise InferenceError(f"{field}: expected at most {longest} bytes, got {len(body)}")
+        return RequestInput(name=declared.name, shape=[1], datatype=datatype, data=TensorData([bytes(body)]))
+    if datatype is None or sum(size < 0 for size in declared.shape) > 1:
+        raise InferenceError(f"{field}: a raw body needs a declared datatype and at most one variable dimension")
+    row = math.prod(size for size in declared.shape if size >= 0) * NUMPY_DTYPES[datatype].itemsize
+    shape = [len(body) // (row or 1) if size < 0 else size for size in declared.shape]
+    array = read_binary(body, datatype, shape, math.prod(shape), field, longest)
+    return RequestInput(name=declared.name, shape=shape, datatype=datatype, data=TensorData(array))
+
+
 def _read_elements(raw: memoryview, count: int, field: str, longest: int) -> list[bytes]:
     if count * 4 > len(raw):  # before any loop: the shape is the client's word
         raise InferenceError(f"{field}: {count} BYTES elements take at least {count * 4} bytes, got {len(raw)}")
     elements = []
-    position, end = 0, len(raw)
+    data = bytes(raw)  # whose slices are the elements; those of a memoryview would need a copy each
+    position, end = 0, len(data)
     for index in range(count):
         start = position + 4
-        length = int.from_bytes(raw[position:start], "little")
+        length = _length(data, position)[0] if start <= end else 0
         position = start + length
-        if start > end or position > end:
+        if position > end:
             raise InferenceError(f"{field}: the length of BYTES element {index} leads beyond the tensor's {end} bytes")
         if length > longest:
             raise InferenceError(f"{field}: BYTES element {index} has {length} bytes, the limit is {longest}")
-        elements.append(bytes(raw[start:position]))
+        elements.append(data[start:position])
     if position != end:
         raise InferenceError(f"{field}: {end - position} bytes are left over after {count} BYTES elements")
     return elements
@@ -69,29 +102,41 @@ def write_binary(output: ResponseOutput) -> Buffer:
     """Return the output's elements as raw bytes.
 
     Raises:
-        InternalError: An element of a BYTES output is neither text nor bytes, or an array has another datatype.
+        InternalError: An array has another datatype than the output says, an element of a list does not fit it, or
+            there are more or fewer elements than the shape has.
     """
-    values = output.data.values
-    if output.datatype is Datatype.BYTES:
-        return _write_elements(output.name, values)
-    dtype = NUMPY_DTYPES[output.datatype]
-    if not isinstance(values, np.ndarray):
-        values = np.array([np.nan if value is None else value for value in values], dtype)
-    if values.dtype != dtype:
-        raise InternalError(
-            f"output '{output.name}' says {output.datatype}, but its array holds {datatype_of(values.dtype)}"
-        )
-    array = np.ascontiguousarray(values)
-    return memoryview(array.reshape(-1).view(np.uint8)) if array.size else b""
+    values, datatype = output.data.values, output.datatype
+    if datatype is Datatype.BYTES or not isinstance(values, np.ndarray):
+        values = _elements(output)
+        if datatype is Datatype.BYTES:
+            _check_count(output, len(values))
+            return _write_elements(values)
+        values = np.array(values, NUMPY_DTYPES[datatype])
+    _check_count(output, values.size)
+    if datatype_of(values.dtype) is not datatype:
+        raise InternalError(f"output '{output.name}' says {datatype}, but its array holds {values.dtype}")
+    array = np.ascontiguousarray(values, NUMPY_DTYPES[datatype])
+    return array.reshape(-1).view(np.uint8).data
 
 
-def _write_elements(name: str, values: Any) -> bytes:
-    if isinstance(values, np.ndarray):
-        values = values.reshape(-1).tolist()
+def _elements(output: ResponseOutput) -> list[Any]:
+    """Return the elements of a list, or of an array of texts, as plain Python objects that fit the datatype."""
+    try:
+        flat = np.asarray(output.data.values, object).ravel().tolist()
+        plain = [value.item() if isinstance(value, np.generic) else value for value in flat]
+        return elements_of(plain, output.datatype, output.shape, f"output '{output.name}'")
+    except ValueError as error:  # elements_of's own, and numpy's word for ragged lists
+        raise InternalError(str(error)) from error
+
+
+def _check_count(output: ResponseOutput, count: int) -> None:
+    if count != math.prod(output.shape):
+        raise InternalError(f"output '{output.name}' says the shape {output.shape}, but has {count} elements")
+
+
+def _write_elements(elements: list[Any]) -> bytes:
     pieces: list[bytes] = []
-    for value in values:
-        element = value.encode() if isinstance(value, str) else b"" if value is None else value
-        if not isinstance(element, bytes):
-            raise InternalError(f"output '{name}' is BYTES, but holds a {type(value).__name__}")
-        pieces += (len(element).to_bytes(4, "little"), element)
+    for element in elements:
+        piece = element.encode() if isinstance(element, str) else element or b""  # an absent text is an empty one
+        pieces += (len(piece).to_bytes(4, "little"), piece)
     return b"".join(pieces)

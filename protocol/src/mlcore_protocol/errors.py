@@ -5,7 +5,7 @@ Nothing here knows HTTP or gRPC. A transport owns one table from `code` to its o
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class MLCoreError(Exception):
@@ -80,6 +80,11 @@ class ModelNotFoundError(NotFoundError):
     def __init__(self, name: str, version: str | None = None) -> None:
         which = f"Model {name[:64]}" + (f" with version {version[:64]}" if version else "")
         super().__init__(f"{which} not found; POST /v2/repository/index lists the models of this server")
+        self._asked = name, version
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is made again from its message, which is not what this one is made from.
+        return type(self), self._asked, self.__dict__
 
 
 class FailedPreconditionError(MLCoreError):

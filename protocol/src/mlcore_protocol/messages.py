@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
+import numpy as np
 
 from mlcore_protocol.datatypes import DATATYPES, Datatype
 from mlcore_protocol.errors import InferenceError
@@ -77,7 +78,7 @@ class Message(msgspec.Struct, omit_defaults=True):
         """Make the message from JSON text; like `model_validate`."""
         try:
             return cls.model_validate(msgspec.json.decode(text))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InferenceError(f"not valid JSON: {error}") from error
 
     # The names of older clients; the same methods.
@@ -103,7 +104,8 @@ class _Tensor(Message, kw_only=True):
             found = DATATYPES.get(self.datatype)
             if found is None:
                 raise InferenceError(
-                    f"{self.name}.datatype: {str(self.datatype)[:64]!r} is not a datatype; there are {', '.join(DATATYPES)}"
+                    f"{self.name}.datatype: {str(self.datatype)[:64]!r} is not a datatype; "
+                    f"there are {', '.join(DATATYPES)}"
                 )
             self.datatype = found
 
@@ -211,9 +213,13 @@ class RepositoryIndexItem(Message, kw_only=True, omit_defaults=False):
             del plain["version"]
         return plain
 
+    dict = model_dump
+
 
 def _to_builtin(value: Any) -> Any:
     if isinstance(value, TensorData):
+        return value.tolist()
+    if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise NotImplementedError(f"{type(value).__name__} has no JSON form")
 
@@ -221,11 +227,9 @@ def _to_builtin(value: Any) -> Any:
 def _from_builtin(expected: type, value: Any) -> Any:
     if expected is TensorData:
         return TensorData(value)
-    if expected is Parameters:
-        if not isinstance(value, dict):
-            raise ValueError(f"Expected an object of parameters, got {type(value).__name__}")
-        return Parameters(value)
-    raise NotImplementedError(f"{expected.__name__} has no JSON form")
+    if not isinstance(value, dict):
+        raise ValueError(f"Expected an object of parameters, got {type(value).__name__}")
+    return Parameters(value)
 
 
 def _jsonable(value: Any) -> Any:

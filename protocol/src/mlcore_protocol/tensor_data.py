@@ -26,12 +26,16 @@ class TensorData:
 
     def __init__(self, values: Any, source: msgspec.Raw | None = None) -> None:
         self.values: Any = values.values if isinstance(values, TensorData) else values
-        self._source = source
+        self._source: Any = source
 
     @property
     def root(self) -> Any:
         """The elements as plain Python objects: as the client wrote them where JSON was, else flat."""
-        return self.tolist() if self._source is None else msgspec.json.decode(self._source)
+        if self._source is None:
+            return self.tolist()
+        if isinstance(self._source, msgspec.Raw):  # read once: code that goes by index comes here for each element
+            self._source = msgspec.json.decode(self._source)
+        return self._source
 
     def tolist(self) -> Any:
         """Return the elements as plain Python objects; an array's in one flat list, NaN as `None`."""
@@ -55,7 +59,7 @@ class TensorData:
         return self.root[index]
 
     def __eq__(self, other: object) -> bool:
-        return bool(self.root == (other.root if isinstance(other, TensorData) else other))
+        return bool(self.root == TensorData(other).root)
 
     __hash__ = None  # type: ignore[assignment]  # equal to a list, which has no hash
 

@@ -6,16 +6,15 @@ liberal in what it ignores: unknown members are skipped.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-import numpy as np
 import orjson
 
-from mlcore_protocol.binary_tensor import read_binary, write_binary
-from mlcore_protocol.datatypes import DATATYPES, NUMPY_DTYPES, Datatype
+from mlcore_protocol.binary_tensor import read_binary, read_whole, write_binary
+from mlcore_protocol.datatypes import DATATYPES
 from mlcore_protocol.errors import InferenceError, InternalError
+from mlcore_protocol.json_head import JsonHeadReader
+from mlcore_protocol.json_output import write_json
 from mlcore_protocol.json_tensor import JsonTensorReader
 from mlcore_protocol.limits import Limits
 from mlcore_protocol.messages import InferenceRequest, Parameters, RequestInput, RequestOutput
@@ -25,7 +24,8 @@ from mlcore_protocol.wire_format import Encoded, WireFormat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlcore_protocol.messages import InferenceResponse, MetadataTensor, ResponseOutput
+    from mlcore_protocol.json_head import InputHead, OutputHead, RequestHead
+    from mlcore_protocol.messages import InferenceResponse, MetadataTensor
     from mlcore_protocol.wire_format import Buffer
 
 JSON = "application/json"
@@ -34,25 +34,10 @@ BINARY = "application/octet-stream"
 # What the client says here is replaced: these are the transport's to fill.
 _RESERVED = ("headers",)
 
+_SCALARS = (str, bool, int, float)
 
-class _Input(msgspec.Struct, gc=False):
-    name: str
-    shape: list[int]
-    datatype: str
-    data: msgspec.Raw = msgspec.Raw()
-    parameters: dict[str, Any] | None = None
-
-
-class _Output(msgspec.Struct, gc=False):
-    name: str
-    parameters: dict[str, Any] | None = None
-
-
-class _Head(msgspec.Struct, gc=False):
-    inputs: list[_Input]
-    id: str | None = None
-    parameters: dict[str, Any] | None = None
-    outputs: list[_Output] | None = None
+# What these say decides the form of the response: a word instead of a boolean would be taken for yes.
+_FLAGS = ("binary_data", "binary_data_output")
 
 
 class V2Format(WireFormat):
@@ -60,44 +45,42 @@ class V2Format(WireFormat):
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._decode_head = msgspec.json.Decoder(_Head).decode
-        self._json = JsonTensorReader()
+        self._fields = [f"inputs[{index}]" for index in range(self._limits.max_tensors)]
+        self._heads = JsonHeadReader(self._limits)
+        self._tensors = JsonTensorReader(self._limits.max_bytes_element)
 
     def decode(
         self, body: Buffer, head_length: int | None = None, declared: Sequence[MetadataTensor] = ()
     ) -> InferenceRequest:
         """Read a request; see `WireFormat.decode`. Without `head_length` the whole body is JSON."""
-        if head_length is None:
-            return self._request(self._head(body), None)
-        if not 0 <= head_length <= len(body):
-            raise InferenceError(
-                f"Inference-Header-Content-Length: expected 0 to {len(body)}, the length of the body, got {head_length}"
-            )
-        view = memoryview(body)
-        if head_length == 0:
-            return self._raw_request(view, declared)
-        return self._request(self._head(view[:head_length]), view[head_length:])
-
-    def _head(self, text: Buffer) -> _Head:
+        binary = None
+        if head_length is not None:
+            if not 0 <= head_length <= len(body):
+                raise InferenceError(
+                    f"Inference-Header-Content-Length: expected 0 to {len(body)}, the length of the body, "
+                    f"got {head_length}"
+                )
+            if head_length == 0:
+                return self._raw_request(memoryview(body), declared)
+            binary = memoryview(body)[head_length:]
+            body = body[:head_length]
+        text = bytes(body) if isinstance(body, memoryview) else body
         try:
-            return self._decode_head(text)
-        except msgspec.ValidationError as error:
-            raise InferenceError(_validation_text(error)) from None
-        except RecursionError:
-            raise InferenceError("the body: its nesting depth is over the limit") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InferenceError(f"the body is not valid JSON: {error}") from None
+            return self._request(self._heads.read(text), binary)
+        except InferenceError:
+            self._heads.check_depth(text)
+            raise
 
-    def _request(self, head: _Head, binary: memoryview | None) -> InferenceRequest:
+    def _request(self, head: RequestHead, binary: memoryview | None) -> InferenceRequest:
         limits = self._limits
         if head.id is not None and (len(head.id) > limits.max_id_length or not head.id.isprintable()):
             raise InferenceError(f"id: expected at most {limits.max_id_length} printable characters")
-        if len(head.inputs) > limits.max_tensors:
-            raise InferenceError(f"inputs: at most {limits.max_tensors} tensors, got {len(head.inputs)}")
+        if not 0 < len(head.inputs) <= limits.max_tensors:
+            raise InferenceError(f"inputs: expected 1 to {limits.max_tensors} tensors, got {len(head.inputs)}")
         position = 0
         inputs = []
         for index, tensor in enumerate(head.inputs):
-            field = f"inputs[{index}]"
+            field = self._fields[index]
             datatype = DATATYPES.get(tensor.datatype)
             if datatype is None:
                 raise InferenceError(
@@ -107,16 +90,13 @@ class V2Format(WireFormat):
             count = self._count(tensor.shape, field)
             parameters = self._parameters(tensor.parameters, field) if tensor.parameters else None
             if parameters and "binary_data_size" in parameters:
-                size = parameters.pop("binary_data_size")
-                raw = _binary_part(tensor, size, binary, position, field)
-                position += size
-                data = TensorData(
-                    read_binary(raw, datatype, tensor.shape, count, field, limits.max_bytes_element)
-                )
-            elif len(memoryview(tensor.data)) == 0:
-                raise InferenceError(f"{field}.data: missing; send the elements, or binary_data_size and binary data")
+                raw = _binary_part(tensor, parameters.pop("binary_data_size"), binary, position, field)
+                position += len(raw)
+                data = TensorData(read_binary(raw, datatype, tensor.shape, count, field, limits.max_bytes_element))
+            elif len(tensor.data):
+                data = self._tensors.read(tensor.data, datatype, tensor.shape, count, field)
             else:
-                data = self._json.read(tensor.data, datatype, tensor.shape, count, field)
+                raise InferenceError(f"{field}.data: missing; send the elements, or binary_data_size and binary data")
             inputs.append(
                 RequestInput(
                     name=tensor.name, shape=tensor.shape, datatype=datatype, parameters=parameters or None, data=data
@@ -135,79 +115,73 @@ class V2Format(WireFormat):
             outputs=self._outputs(head.outputs) if head.outputs else None,
         )
 
-    def _outputs(self, wanted: list[_Output]) -> list[RequestOutput]:
-        if len(wanted) > self._limits.max_tensors:
-            raise InferenceError(f"outputs: at most {self._limits.max_tensors} tensors, got {len(wanted)}")
-        if len({output.name for output in wanted}) != len(wanted):
+    def _outputs(self, heads: list[OutputHead]) -> list[RequestOutput]:
+        if len(heads) > self._limits.max_tensors:
+            raise InferenceError(f"outputs: expected at most {self._limits.max_tensors}, got {len(heads)}")
+        if len({output.name for output in heads}) != len(heads):
             raise InferenceError("outputs: two of them have the same name")
-        return [
-            RequestOutput(
-                name=output.name,
-                parameters=self._parameters(output.parameters, f"outputs[{index}]") if output.parameters else None,
-            )
-            for index, output in enumerate(wanted)
-        ]
+        outputs = []
+        for index, output in enumerate(heads):
+            field = f"outputs[{index}]"
+            self._check_name(output.name, field)
+            parameters = self._parameters(output.parameters, field) if output.parameters else None
+            outputs.append(RequestOutput(name=output.name, parameters=parameters))
+        return outputs
 
     def _check_name(self, name: str, field: str) -> None:
-        if not name or len(name) > self._limits.max_name_length or "\0" in name:
+        if not 0 < len(name) <= self._limits.max_name_length or "\0" in name:
             raise InferenceError(f"{field}.name: expected 1 to {self._limits.max_name_length} characters without NUL")
 
     def _count(self, shape: list[int], field: str) -> int:
+        """Return the element count of `shape`, in Python's integers, which do not wrap around."""
         if len(shape) > self._limits.max_dimensions:
-            raise InferenceError(f"{field}.shape: at most {self._limits.max_dimensions} dimensions, got {len(shape)}")
+            raise InferenceError(
+                f"{field}.shape: expected at most {self._limits.max_dimensions} dimensions, got {len(shape)}"
+            )
+        count = 1
+        largest = 1  # an empty tensor has to have dimensions of a sane size, too
         for size in shape:
-            if not 0 <= size <= self._limits.max_elements:
-                raise InferenceError(f"{field}.shape: every dimension is from 0 to {self._limits.max_elements}, got {size}")
-        count = math.prod(shape)
-        if count > self._limits.max_elements:
-            raise InferenceError(f"{field}.shape: an element count of {count} is over the limit, {self._limits.max_elements}")
+            if size < 0:
+                raise InferenceError(f"{field}.shape: expected dimensions of 0 and more, got {str(size)[:64]}")
+            count *= size
+            largest *= size or 1
+        if largest > self._limits.max_elements:
+            raise InferenceError(
+                f"{field}.shape: the element count of {str(shape)[:64]} is over the limit, {self._limits.max_elements}"
+            )
         return count
 
     def _parameters(self, given: dict[str, Any], field: str) -> Parameters:
         where = f"{field}.parameters" if field else "parameters"
         if len(given) > self._limits.max_parameters:
-            raise InferenceError(f"{where}: at most {self._limits.max_parameters} parameters, got {len(given)}")
+            raise InferenceError(
+                f"{where}: expected at most {self._limits.max_parameters} parameters, got {len(given)}"
+            )
         kept = Parameters()
         for name, value in given.items():
             if value is None or name in _RESERVED:
                 continue
-            if not isinstance(value, str | bool | int | float):
+            if not isinstance(value, _SCALARS):
                 raise InferenceError(
                     f"{where}.{name[:64]}: expected a string, a number or a boolean, got "
                     f"{'an object' if isinstance(value, dict) else 'an array'}"
                 )
+            if name in _FLAGS and type(value) is not bool:
+                raise InferenceError(f"{where}.{name}: expected true or false, got {repr(value)[:64]}")
             kept[name] = value
         return kept
 
     def _raw_request(self, body: memoryview, declared: Sequence[MetadataTensor]) -> InferenceRequest:
         """Read a body that is one tensor and nothing else; name, datatype and shape are the model's own."""
+        declared = [tensor for tensor in declared if not (tensor.parameters and tensor.parameters.get("optional"))]
         if len(declared) != 1:
             raise InferenceError(
                 "Inference-Header-Content-Length: 0 sends one tensor without a JSON head, which only a model that "
                 f"declares exactly one input can take; this one declares {len(declared)}"
             )
-        (tensor,) = declared
-        datatype = DATATYPES.get(tensor.datatype)
-        free = sum(size < 0 for size in tensor.shape)
-        if datatype is None or free > 1:
-            raise InferenceError(
-                f"input '{tensor.name}': a raw body needs a declared datatype and at most one variable dimension"
-            )
-        if datatype is Datatype.BYTES:
-            values: Any = [bytes(body)]
-            shape = [1]
-        else:
-            known = math.prod(size for size in tensor.shape if size >= 0)
-            item = known * NUMPY_DTYPES[datatype].itemsize
-            if item == 0 or len(body) % item or (free == 0 and len(body) != item):
-                raise InferenceError(f"input '{tensor.name}': {len(body)} bytes do not fill the shape {tensor.shape}")
-            shape = [len(body) // item if size < 0 else size for size in tensor.shape]
-            values = read_binary(
-                body, datatype, shape, math.prod(shape), f"input '{tensor.name}'", self._limits.max_bytes_element
-            )
         return InferenceRequest(
             parameters=Parameters(binary_data_output=True),
-            inputs=[RequestInput(name=tensor.name, shape=shape, datatype=datatype, data=TensorData(values))],
+            inputs=[read_whole(body, declared[0], self._limits.max_bytes_element)],
         )
 
     def encode(self, response: InferenceResponse, request: InferenceRequest) -> Encoded:
@@ -221,7 +195,7 @@ class V2Format(WireFormat):
         parts: list[Buffer] = []
         outputs = []
         for output in response.outputs:
-            plain: dict[str, Any] = {"name": output.name, "shape": output.shape, "datatype": output.datatype.value}
+            plain: dict[str, Any] = {"name": output.name, "shape": output.shape, "datatype": output.datatype}
             if wanted.get(output.name, binary_default):
                 part = write_binary(output)
                 plain["parameters"] = {**(output.parameters or {}), "binary_data_size": len(part)}
@@ -229,7 +203,7 @@ class V2Format(WireFormat):
             else:
                 if output.parameters:
                     plain["parameters"] = output.parameters
-                plain["data"] = _json_data(output)
+                plain["data"] = write_json(output)
             outputs.append(plain)
         head: dict[str, Any] = {"model_name": response.model_name}
         if response.model_version is not None:
@@ -248,42 +222,16 @@ class V2Format(WireFormat):
         return Encoded(BINARY, [text, *parts], len(text))
 
 
-def _binary_part(tensor: _Input, size: Any, binary: memoryview | None, position: int, field: str) -> memoryview:
+def _binary_part(tensor: InputHead, size: Any, binary: memoryview | None, position: int, field: str) -> memoryview:
     if binary is None:
         raise InferenceError(
             f"{field}.parameters.binary_data_size: binary data needs the header Inference-Header-Content-Length"
         )
     if type(size) is not int or not 0 <= size <= len(binary) - position:
         raise InferenceError(
-            f"{field}.parameters.binary_data_size: expected 0 to {len(binary) - position}, the bytes that are left, got {size!r}"
+            f"{field}.parameters.binary_data_size: expected 0 to {len(binary) - position}, the bytes that are left, "
+            f"got {repr(size)[:64]}"
         )
-    if len(memoryview(tensor.data)):
+    if len(tensor.data):
         raise InferenceError(f"{field}: has both data and binary_data_size; send one of them")
     return binary[position : position + size]
-
-
-def _json_data(output: ResponseOutput) -> Any:
-    """Return what orjson writes as the flat `data` of `output`. NaN and the infinities become null."""
-    values = output.data.values
-    if isinstance(values, np.ndarray):
-        if values.dtype.kind in "iub" or values.dtype in (np.float32, np.float64):
-            return np.ascontiguousarray(values).reshape(-1)
-        if values.dtype.kind in "fV":
-            return values.astype(np.float32).reshape(-1)
-        values = values.reshape(-1).tolist()
-    if output.datatype is Datatype.BYTES and isinstance(values, list):
-        try:
-            return [value.decode() if isinstance(value, bytes) else value for value in values]
-        except UnicodeDecodeError as error:
-            raise InternalError(
-                f"output '{output.name}' holds bytes that are not UTF-8 ({error.reason}); ask for it with the "
-                "parameter binary_data, or let the model use the base64 codec"
-            ) from None
-    return values
-
-
-def _validation_text(error: msgspec.ValidationError) -> str:
-    """Turn "Expected `int`, got `str` - at `$.inputs[0].shape[0]`" into "inputs[0].shape[0]: expected ..."."""
-    what, _, where = str(error).partition(" - at `")
-    field = where.removesuffix("`").removeprefix("$").removeprefix(".") or "the body"
-    return f"{field}: {what[:1].lower()}{what[1:]}".replace("`", "")

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlcore.plugins import Plugins
+    from mlcore.commands import Command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 0 well, 1 something failed, 2 wrong usage or settings."""
     from mlcore.errors import MLCoreError, SettingsError
-    from mlcore.plugins import Plugins
 
-    parser = _parser(Plugins())
-    given = parser.parse_args(arguments)
+    # Until a command sets up logging, what is logged is not for the terminal: errors are one line each.
+    logging.getLogger("mlcore").addHandler(logging.NullHandler())
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        given = _parser(arguments).parse_args(arguments)
         code: int = given.run(given)
+        sys.stdout.flush()
     except SettingsError as error:
         return _fail(error, 2)
     except MLCoreError as error:
@@ -28,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as in `mlcore schema | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor can Python flush it at its end
         return 1
+    except OSError as error:
+        return _fail(error, 1)
     return code
 
 
@@ -38,7 +44,7 @@ def _fail(error: Exception, code: int) -> int:
     return code
 
 
-def _parser(plugins: Plugins) -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     from mlcore.control import mlcore_version
 
     parser = argparse.ArgumentParser(
@@ -48,10 +54,31 @@ def _parser(plugins: Plugins) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"mlcore {mlcore_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in plugins.commands():
+    for command in _commands(arguments):
         sub = commands.add_parser(
             command.name, help=command.help, description=command.help, aliases=list(command.aliases)
         )
         command.configure(sub)
         sub.set_defaults(run=command.run)
     return parser
+
+
+def _commands(arguments: Sequence[str]) -> list[Command]:
+    """Return the commands that may be meant. Plugins are imported only where the core has none of that name.
+
+    Raises:
+        AmbiguousNameError: Two plugins offer the one that is meant.
+    """
+    from mlcore.builtin import mlcore_commands
+
+    own = list(mlcore_commands())
+    meant = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if "--version" in arguments or any(meant in (command.name, *command.aliases) for command in own):
+        return own
+    from mlcore.plugins import Plugins
+    from mlcore.settings_sources import read_settings
+
+    offered = Plugins(read_settings().plugins).commands
+    if meant is not None and meant in offered:
+        return [offered.get(meant).value]
+    return list({id(offer.value): offer.value for offer in offered if offer.name not in offered.ambiguous}.values())

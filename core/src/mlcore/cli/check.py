@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from mlcore.plugins import Plugins
-    from mlcore.settings import ModelSettings
+    from mlcore.settings import ModelSettings, Settings
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -20,58 +20,78 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _run(given: Namespace) -> int:
-    from mlcore.errors import MLCoreError, SettingsError
+    from mlcore.errors import SettingsError
     from mlcore.plugins import Plugins
+    from mlcore.registry import called
     from mlcore.repository import FolderRepository
-    from mlcore.settings_sources import read_settings
 
-    folder = Path(given.folder)
+    folder = Path(given.folder).absolute()
     if not folder.is_dir():
-        raise SettingsError(f"'{folder}' is not a folder")
-    problems: list[str] = []
-    plugins = Plugins()
-    try:
-        settings = read_settings(folder)
-        plugins = Plugins(settings.plugins)
-        engine = settings.engine or ("process" if settings.parallel_workers else "inline")
-        plugins.engines.get(engine)
-        for name in settings.transports or ():
-            plugins.transports.get(name)
-    except MLCoreError as error:
-        problems += str(error).splitlines()
-    repository = FolderRepository(folder, plugins.runtimes)
-    entries = repository.entries()
+        raise SettingsError(f"'{given.folder}' is not a folder")
+    settings, problems = _server_settings(folder)
+    plugins = Plugins(settings.plugins if settings is not None else None)
+    if settings is not None:
+        problems += _server_problems(settings, plugins)
+    entries = FolderRepository(folder, plugins.runtimes).entries()
     if not entries:
-        problems.append(f"{folder}: no model-settings.json here or below, and no file that an installed runtime claims")
+        problems.append(
+            f"'{given.folder}': no model-settings.json here or below, and no file that an installed runtime claims"
+        )
     for entry in entries:
-        found = [entry.problem] if entry.settings is None else _problems(entry.settings, plugins, folder)
-        problems += [f"model '{entry.name}': {line}" for text in found for line in text.splitlines()]
-    for record in plugins.broken:
-        problems.append(f"plugin {record.name}: {record.error}")
-    for problem in problems:
-        sys.stdout.write(f"{problem}\n")
+        found = [entry.problem] if entry.settings is None else _model_problems(entry.settings, plugins, folder)
+        name = called((entry.name, entry.version))
+        problems += [f"{name}: {line}" for text in found for line in text.splitlines()]
+    problems += [f"plugin {record.name}: {record.error}" for record in plugins.broken]
     word = "problem" if len(problems) == 1 else "problems"
-    sys.stdout.write(f"{len(entries)} model(s) checked, {len(problems)} {word}\n")
+    models = "model" if len(entries) == 1 else "models"
+    sys.stdout.write("".join(f"{problem}\n" for problem in problems))
+    sys.stdout.write(f"{len(entries)} {models} checked, {len(problems)} {word}\n")
     return 1 if problems else 0
 
 
-def _problems(settings: ModelSettings, plugins: Plugins, root: Path) -> list[str]:
+def _server_settings(folder: Path) -> tuple[Settings | None, list[str]]:
+    from mlcore.errors import SettingsError
+    from mlcore.settings_sources import read_settings
+
+    try:
+        return read_settings(folder), []
+    except SettingsError as error:
+        return None, str(error).splitlines()
+
+
+def _server_problems(settings: Settings, plugins: Plugins) -> list[str]:
+    from mlcore.engine import find_engine
+    from mlcore.errors import MLCoreError
+    from mlcore.transport import find_transports
+
+    problems = []
+    for find in (find_engine, find_transports):
+        try:
+            find(settings, plugins)
+        except MLCoreError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _model_problems(settings: ModelSettings, plugins: Plugins, root: Path) -> list[str]:
     """Return what is wrong with one model, as far as that shows without loading it."""
     from mlcore.errors import MLCoreError
-    from mlcore.loading import load_class, make_plan, own_modules
+    from mlcore.loading import load_class, make_plan, ready_made
+    from mlcore.own_modules import own_modules, shared_folder
 
     problems = []
     uri = settings.parameters.uri
     if uri is not None and _is_path(uri) and not ((settings.folder or root) / Path(uri).expanduser()).exists():
         problems.append(f"parameters.uri: there is no file or folder '{uri}' (relative to the model's folder)")
+    shared_folder.set(root)
     try:
         plan = make_plan(settings, plugins, root)
-        if plan.target is None:
-            if plugins.load(settings) is None:
-                problems.append(plan.problem)
-        else:
-            with own_modules(settings.folder if plan.target.file else None):
-                load_class(plan.target, settings.implementation)
+        with own_modules(settings.folder):
+            if ready_made(plan, plugins) is None:
+                if plan.target is None:
+                    problems.append(plan.problem)
+                else:
+                    load_class(plan.target, settings.implementation)
     except MLCoreError as error:
         problems.append(str(error))
     return problems

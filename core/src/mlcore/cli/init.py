@@ -28,9 +28,17 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(given: Namespace) -> int:
     from mlcore.errors import SettingsError
+    from mlcore.settings import name_of
 
     folder = Path(given.folder)
-    name = folder.resolve().name
+    try:
+        name = name_of(folder)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    if '"' in name:
+        raise SettingsError(f"'{given.folder}': a quote in the folder's name; choose another")
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"'{given.folder}' is a file; choose another name")
     template = files("mlcore.cli") / "templates" / given.template
     made = {file.name.removesuffix(".in"): file.read_text(encoding="utf-8") for file in template.iterdir()}
     present = [file for file in made if (folder / file).exists()]

@@ -25,46 +25,42 @@ def _run(given: Namespace) -> int:
 
     report = _report(Plugins(read_settings().plugins))
     sys.stdout.write(json.dumps(report, indent=2) + "\n" if given.json else _text(report))
-    return 1 if report["ambiguous"] or any(plugin["state"] == "broken" for plugin in report["plugins"]) else 0
+    return 1 if report["problems"] or any(plugin["state"] == "broken" for plugin in report["plugins"]) else 0
 
 
 def _report(plugins: Plugins) -> dict[str, Any]:
+    from mlcore.errors import AmbiguousNameError
+
     catalogues: dict[str, Catalogue[Any]] = {
         "runtime": plugins.runtimes,
         "transport": plugins.transports,
         "engine": plugins.engines,
         "wire format": plugins.wire_formats,
+        "command": plugins.commands,
     }
     offered: dict[str, dict[str, list[str]]] = {}
+    problems = []
     for kind, catalogue in catalogues.items():
         for offer in catalogue:
             offered.setdefault(kind, {}).setdefault(offer.name, []).append(offer.distribution)
+        for name in catalogue.ambiguous:
+            try:
+                catalogue.get(name)
+            except AmbiguousNameError as error:
+                problems.append(str(error))
     offered["codec"] = plugins.codecs.content_types()
-    ambiguous = [
-        f"the {kind} '{name}' is offered by {' and '.join(who)}"
-        + (
-            f"; write {' or '.join(repr(f'{one}#{name}') for one in who)}"
-            if kind == "runtime"
-            else "; deny one of them"
-        )
-        for kind, names in offered.items()
-        for name, who in names.items()
-        if len(who) > 1
+    problems += plugins.codecs.problems()
+    described = [
+        {
+            "name": record.name,
+            "version": record.version,
+            "state": record.state,
+            "error": record.error,
+            "hooks": record.hooks,
+        }
+        for record in plugins.records
     ]
-    return {
-        "plugins": [
-            {
-                "name": record.name,
-                "version": record.version,
-                "state": record.state,
-                "error": record.error,
-                "hooks": record.hooks,
-            }
-            for record in plugins.records
-        ],
-        "offered": offered,
-        "ambiguous": ambiguous,
-    }
+    return {"plugins": described, "offered": offered, "problems": problems}
 
 
 def _text(report: dict[str, Any]) -> str:
@@ -76,9 +72,9 @@ def _text(report: dict[str, Any]) -> str:
         lines.append(f"{kind.capitalize()}s")
         for name, who in sorted(names.items()):
             lines.append(f"  {name:<39} {', '.join(who)}")
-    if report["ambiguous"]:
-        lines.append("Ambiguous")
-        lines += [f"  {text}" for text in report["ambiguous"]]
+    if report["problems"]:
+        lines.append("Problems")
+        lines += [f"  {text}" for text in report["problems"]]
     return "\n".join(lines) + "\n"
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from mlcore.server import Server
+
+# What a thread gets to end, once its model is unloaded.
+_LAST_WORDS_S = 0.5
 
 # Option to the setting that it gives, its type and its help.
 _OPTIONS: dict[str, tuple[str, type, str]] = {
@@ -59,7 +65,18 @@ def _run(given: Namespace) -> int:
         sys.stderr.flush()
 
     run_until_stopped(server, started)
+    _leave_stuck_threads()
     return 0
+
+
+def _leave_stuck_threads() -> None:
+    """End the process here if a model's thread does not end: Python itself would wait for it."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("mlcore-"):
+            thread.join(_LAST_WORDS_S)
+            if thread.is_alive():
+                logging.shutdown()
+                os._exit(0)
 
 
 def _banner(server: Server, took_s: float) -> str:

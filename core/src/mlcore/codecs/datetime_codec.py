@@ -45,10 +45,9 @@ class DatetimeCodec(InputCodec):
         return [_parsed(text, tensor, index) for index, text in enumerate(StringCodec.read(tensor))]
 
 
-def _parsed(text: str, tensor: Tensor, index: int) -> datetime:
+def _parsed(text: str | None, tensor: Tensor, index: int) -> datetime:
     try:
-        return datetime.fromisoformat(text)
+        return datetime.fromisoformat(text or "")
     except ValueError:
-        raise CodecError(
-            f"'{tensor.name}'.data[{index}]: expected an ISO 8601 date and time, got {text[:64]!r}"
-        ) from None
+        got = "null" if text is None else repr(text[:64])
+        raise CodecError(f"'{tensor.name}'.data[{index}]: expected an ISO 8601 date and time, got {got}") from None

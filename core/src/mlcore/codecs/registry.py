@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlcore.codecs.interface import InputCodec, RequestCodec
-from mlcore.errors import AmbiguousNameError
+from mlcore.errors import AmbiguousNameError, MLCoreError, PluginError
 from mlcore.imports import import_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 Codec = type[InputCodec] | type[RequestCodec]
 C = TypeVar("C", type[InputCodec], type[RequestCodec])
@@ -86,21 +86,42 @@ class CodecRegistry:
         """Return the request codec whose type hint this is."""
         return next((codec for codec in self._all(self.request_codec) if codec.TypeHint == hint), None)
 
-    def _all(self, find: Any) -> Iterable[Any]:
-        return [codec for codec in map(find, self._offers) if codec is not None]
+    def problems(self) -> list[str]:
+        """Return what is wrong with the codecs that are offered. Imports them all."""
+        texts = []
+        for content_type in self._offers:
+            for kind in (InputCodec, RequestCodec):
+                try:
+                    self._only(content_type, kind)
+                except MLCoreError as error:
+                    texts.append(str(error))
+        return list(dict.fromkeys(texts))
+
+    def _all(self, find: Any) -> Iterator[Any]:
+        """Return the codecs one by one; one that cannot be had is an error only for whoever names it."""
+        for content_type in self._offers:
+            try:
+                codec = find(content_type)
+            except (AmbiguousNameError, PluginError):
+                continue
+            if codec is not None:
+                yield codec
 
     def _only(self, content_type: str, kind: type[Any]) -> Any:
-        found = {}
+        found: list[tuple[str, Any]] = []
         for provider, offer in self._offers[content_type]:
-            codec = import_object(offer, f"codec '{content_type}' of {provider}") if isinstance(offer, str) else offer
+            what = f"codec '{content_type}' of {provider}"
+            codec = import_object(offer, what) if isinstance(offer, str) else offer
+            if not isinstance(codec, type) or not issubclass(codec, InputCodec | RequestCodec):
+                raise PluginError(what, "it has to be a class that subclasses InputCodec or RequestCodec")
             if issubclass(codec, kind):
-                found[provider] = codec
+                found.append((provider, codec))
         if len(found) > 1:
             raise AmbiguousNameError(
-                f"the content type '{content_type}' is offered by {' and '.join(sorted(found))}; "
+                f"the content type '{content_type}' is offered by {' and '.join(provider for provider, _ in found)}; "
                 "name one of them in plugins.deny"
             )
-        return next(iter(found.values()), None)
+        return found[0][1] if found else None
 
 
 def builtin_codecs() -> CodecRegistry:

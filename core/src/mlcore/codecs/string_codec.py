@@ -40,19 +40,17 @@ class StringCodec(InputCodec):
         return [len(elements), 1], Datatype.BYTES, elements
 
     @classmethod
-    def read(cls, tensor: Tensor) -> list[str]:
-        """Return the texts.
+    def read(cls, tensor: Tensor) -> list[str | None]:
+        """Return the texts; one that is missing, null in JSON, is `None`.
 
         Raises:
-            CodecError: The tensor is not BYTES, or an element is null or not UTF-8.
+            CodecError: The tensor is not BYTES, or an element is not UTF-8.
         """
-        texts = []
+        texts: list[str | None] = []
         for index, element in enumerate(byte_elements(tensor, cls.ContentType)):
-            if isinstance(element, str):
+            if element is None or isinstance(element, str):
                 texts.append(element)
                 continue
-            if element is None:
-                raise CodecError(f"'{tensor.name}'.data[{index}]: expected a text, got null")
             try:
                 texts.append(element.decode())
             except UnicodeDecodeError as error:

@@ -12,26 +12,38 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union, get_args, get_origin, 
 
 from mlcore_protocol import InferenceRequest, InferenceResponse
 
-from mlcore.errors import InputNotFoundError, InternalError, ModelLoadError
+from mlcore.codecs.string_codec import StringCodec
+from mlcore.errors import CodecError, InputNotFoundError, InternalError, ModelLoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlcore_protocol import ResponseOutput
+    from mlcore_protocol import RequestInput, ResponseOutput
 
     from mlcore.codecs.interface import InputCodec, RequestCodec
     from mlcore.codecs.registry import CodecRegistry
     from mlcore.model import MLModel
 
 PREPARE = "__mlcore_prepare__"
-"""The attribute under which a decorated function offers to check itself against a registry of codecs."""
+"""The attribute under which a decorated function offers to match its arguments with the codecs of a model."""
 
 _ABSENT = inspect.Parameter.empty
+_TEXTS = list[str]
+_TEXTS_OR_NONE = list[str | None]
 
 
 class _Argument(NamedTuple):
     name: str
-    codec: type[InputCodec]
+    decode: Callable[[RequestInput], Any]
+    is_optional: bool
+    default: Any
+
+
+class _Rest(NamedTuple):
+    """The argument that takes every input that no other argument names."""
+
+    name: str
+    codec: type[RequestCodec]
     is_optional: bool
     default: Any
 
@@ -39,7 +51,7 @@ class _Argument(NamedTuple):
 class _Plan(NamedTuple):
     arguments: tuple[_Argument, ...]
     names: frozenset[str]
-    rest: tuple[str, type[RequestCodec]] | None
+    rest: _Rest | None
     results: tuple[type[InputCodec] | type[RequestCodec] | None, ...]
 
 
@@ -47,16 +59,18 @@ def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
     """Decode a request's inputs into the arguments of `predict`, and encode what it returns.
 
     Each argument takes the input of its own name, decoded by the codec of its type hint: `np.ndarray`,
-    `list[str]`, `list[bytes]`, `list[datetime]`, and whatever installed codecs add. An argument that is
-    `Optional`, or has a default, may be missing. A hint of a request codec (a DataFrame, say) takes all inputs
-    that no other argument names. One value, or a tuple of values, is returned; the outputs are called
-    `output-0`, `output-1` and so on. A ready `InferenceResponse` passes through.
+    `list[str]`, `list[str | None]`, `list[bytes]`, `list[datetime]`, and whatever installed codecs add. An argument
+    that is `Optional`, or has a default, may be missing. A hint of a request codec (a DataFrame, say) takes all
+    inputs that no other argument names. One value, or a tuple of values, is returned; the outputs are called
+    `output-0`, `output-1` and so on, each written by the codec of its return hint where that can write it, else by
+    that of its own type. A ready `InferenceResponse` passes through.
 
     Args:
         predict: A method of an `MLModel`, plain or `async`.
 
     Raises:
-        ModelLoadError: When the model is loaded, for an argument without a hint that some codec knows.
+        ModelLoadError: When the model is loaded, for an argument without a hint that some codec knows, and for a
+            function that takes its arguments, or gives its results, in another way.
 
     Example:
         >>> import numpy as np
@@ -66,33 +80,32 @@ def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
         ...     def predict(self, x: np.ndarray) -> np.ndarray:
         ...         return x * 2
     """
-    plans: dict[CodecRegistry, _Plan] = {}
 
-    def plan_for(codecs: CodecRegistry) -> _Plan:
-        plan = plans.get(codecs)
-        if plan is None:
-            plan = plans[codecs] = _plan(predict, codecs)
+    def prepare(model: MLModel) -> _Plan:
+        plan = model.argument_plans[predict] = _plan(predict, model.codecs)
         return plan
 
     if inspect.iscoroutinefunction(predict):
 
         @wraps(predict)
         async def wrapper(self: MLModel, request: InferenceRequest) -> InferenceResponse:
-            plan = plan_for(self.codecs)
+            plan = self.argument_plans.get(predict) or prepare(self)
             return _response(self, plan, await predict(self, **_arguments(plan, request)))
     else:
 
         @wraps(predict)
         def wrapper(self: MLModel, request: InferenceRequest) -> InferenceResponse:
-            plan = plan_for(self.codecs)
+            plan = self.argument_plans.get(predict) or prepare(self)
             return _response(self, plan, predict(self, **_arguments(plan, request)))
 
-    setattr(wrapper, PREPARE, plan_for)
+    setattr(wrapper, PREPARE, prepare)
     return wrapper
 
 
 def _plan(predict: Callable[..., Any], codecs: CodecRegistry) -> _Plan:
     where = predict.__qualname__
+    if inspect.isgeneratorfunction(predict) or inspect.isasyncgenfunction(predict):
+        raise ModelLoadError(f"{where}: decode_args takes a function that returns one answer, not a generator")
     try:
         hints = get_type_hints(predict)
     except Exception as error:  # a hint may be any expression
@@ -100,16 +113,22 @@ def _plan(predict: Callable[..., Any], codecs: CodecRegistry) -> _Plan:
     arguments = []
     rest = None
     for name, parameter in list(inspect.signature(predict).parameters.items())[1:]:
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise ModelLoadError(f"{where}: the argument '{name}' has to be a plain one, without * or / in its way")
         if name not in hints:
             raise ModelLoadError(f"{where}: the argument '{name}' needs a type hint, such as np.ndarray or list[str]")
-        hint, is_optional = _without_none(hints[name])
-        input_codec = codecs.input_codec_of_hint(hint)
+        hint, has_none = _without_none(hints[name])
+        input_codec = codecs.input_codec_of_hint(_TEXTS if hint == _TEXTS_OR_NONE else hint)
         request_codec = codecs.request_codec_of_hint(hint) if input_codec is None else None
+        default = None if parameter.default is _ABSENT else parameter.default
+        is_optional = has_none or parameter.default is not _ABSENT
         if input_codec is not None:
-            default = None if parameter.default is _ABSENT else parameter.default
-            arguments.append(_Argument(name, input_codec, is_optional or parameter.default is not _ABSENT, default))
+            decode = _texts if input_codec is StringCodec and hint == _TEXTS else input_codec.decode_input
+            arguments.append(_Argument(name, decode, is_optional, default))
         elif request_codec is not None and rest is None:
-            rest = (name, request_codec)
+            rest = _Rest(name, request_codec, is_optional, default)
+        elif rest is not None and request_codec is not None:
+            raise ModelLoadError(f"{where}: '{rest.name}' and '{name}' both take all other inputs; only one can")
         else:
             raise ModelLoadError(
                 f"{where}: no codec for the type hint {_shown(hint)} of the argument '{name}'; there are codecs for "
@@ -131,7 +150,7 @@ def _arguments(plan: _Plan, request: InferenceRequest) -> dict[str, Any]:
     for argument in plan.arguments:
         tensor = inputs.get(argument.name)
         if tensor is not None:
-            decoded[argument.name] = argument.codec.decode_input(tensor)
+            decoded[argument.name] = argument.decode(tensor)
         elif argument.is_optional:
             decoded[argument.name] = argument.default
         else:
@@ -139,15 +158,24 @@ def _arguments(plan: _Plan, request: InferenceRequest) -> dict[str, Any]:
                 f"inputs: '{argument.name}' is missing; expected {_listed(plan)}, got {_quoted(inputs)}"
             )
     if plan.rest is not None:
-        name, codec = plan.rest
         left = [tensor for tensor in request.inputs if tensor.name not in plan.names]
-        decoded[name] = codec.decode_request(
-            InferenceRequest(id=request.id, parameters=request.parameters, inputs=left)
+        decoded[plan.rest.name] = (
+            plan.rest.codec.decode_request(InferenceRequest(id=request.id, parameters=request.parameters, inputs=left))
+            if left or not plan.rest.is_optional
+            else plan.rest.default
         )
     elif not plan.names.issuperset(inputs):
         unknown = next(name for name in inputs if name not in plan.names)
         raise InputNotFoundError(f"inputs: '{unknown[:64]}' is not an input of this model; expected {_listed(plan)}")
     return decoded
+
+
+def _texts(tensor: RequestInput) -> list[str]:
+    """Read texts for an argument that says it takes no `None`."""
+    texts = StringCodec.decode_input(tensor)
+    if None in texts:
+        raise CodecError(f"'{tensor.name}'.data[{texts.index(None)}]: expected a text, got null")
+    return texts  # type: ignore[no-any-return]  # a codec's value is Any
 
 
 def _response(model: MLModel, plan: _Plan, result: Any) -> InferenceResponse:
@@ -160,7 +188,10 @@ def _response(model: MLModel, plan: _Plan, result: Any) -> InferenceResponse:
         codec = hinted if hinted is not None and hinted.can_encode(value) else None
         codec = codec or model.codecs.input_codec_for(value) or model.codecs.request_codec_for(value)
         if codec is None:
-            raise InternalError(f"the model returned a {type(value).__name__}, which no codec can encode")
+            raise InternalError(
+                f"output-{index}: the model returned a {type(value).__name__}, which no codec can encode; "
+                "return a numpy array or a list of texts"
+            )
         if hasattr(codec, "encode_output"):
             outputs.append(codec.encode_output(f"output-{index}", value))
         else:

@@ -7,26 +7,24 @@ run pytest. What a runtime cannot do by its nature is declared in `absent`, with
 from __future__ import annotations
 
 import asyncio
-import copy
 import subprocess
 import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import pytest
-from mlcore_protocol import InferenceRequest, RequestInput, TensorData
 
 from mlcore.errors import InferenceError
 from mlcore.loading import make_model, make_plan
 from mlcore.plugins import Plugins
 from mlcore.server import Server
+from mlcore.testing.comparison import assert_close, assert_same, fits, row_of
 from mlcore.testing.wire import call_of, response_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from mlcore_protocol import InferenceResponse, ResponseOutput
+    from mlcore_protocol import InferenceRequest, InferenceResponse
 
     from mlcore.settings import ModelSettings
 
@@ -102,7 +100,7 @@ class RuntimeContract:
             await server.control.load(settings.name)
             second = await _ask(server, settings, good_request)
 
-        _assert_same(first, second)
+        assert_same(first, second)
 
     @_in_loop
     async def test_the_declared_outputs_are_the_actual_ones(
@@ -116,7 +114,7 @@ class RuntimeContract:
         for output in response.outputs:
             assert output.name in declared
             assert output.datatype == declared[output.name].datatype
-            assert _fits(output.shape, declared[output.name].shape)
+            assert fits(output.shape, declared[output.name].shape)
 
     @_in_loop
     async def test_the_declared_inputs_take_the_request(
@@ -138,7 +136,7 @@ class RuntimeContract:
             in_json = await _ask(server, settings, good_request)
             in_binary = await _ask(server, settings, good_request, binary=True)
 
-        _assert_same(in_json, in_binary)
+        assert_same(in_json, in_binary)
 
     @_in_loop
     async def test_a_batch_equals_its_rows_alone(self, settings: ModelSettings, good_request: InferenceRequest) -> None:
@@ -146,11 +144,11 @@ class RuntimeContract:
         assert rows >= 2, "good_request needs at least two rows"
         async with Server(models=[settings], transports=[]) as server:
             batch = await _ask(server, settings, good_request)
-            alone = [await _ask(server, settings, _row(good_request, row)) for row in range(rows)]
+            alone = [await _ask(server, settings, row_of(good_request, row)) for row in range(rows)]
 
         for index, output in enumerate(batch.outputs):
             joined = [element for response in alone for element in response.outputs[index].data.tolist()]
-            _assert_close(output.data.tolist(), joined)
+            assert_close(output.data.tolist(), joined)
 
     @_in_loop
     async def test_bad_requests_are_refused(
@@ -167,13 +165,13 @@ class RuntimeContract:
     async def test_concurrent_requests_get_their_own_answers(
         self, settings: ModelSettings, good_request: InferenceRequest
     ) -> None:
-        requests = [good_request, _row(good_request, 0), _row(good_request, 1)] * 4
+        requests = [good_request, row_of(good_request, 0), row_of(good_request, 1)] * 4
         async with Server(models=[settings], transports=[]) as server:
             one_by_one = [await _ask(server, settings, request) for request in requests]
             at_once = await asyncio.gather(*(_ask(server, settings, request) for request in requests))
 
         for expected, answer in zip(one_by_one, at_once, strict=True):
-            _assert_same(expected, answer)
+            assert_same(expected, answer)
 
     @_in_loop
     async def test_inputs_are_not_changed(self, settings: ModelSettings, good_request: InferenceRequest) -> None:
@@ -192,7 +190,7 @@ class RuntimeContract:
                 answers.append(await _ask(server, settings, good_request))
 
         for answer in answers[1:]:
-            _assert_same(answers[0], answer)
+            assert_same(answers[0], answer)
 
     @_in_loop
     async def test_nothing_is_printed(
@@ -213,49 +211,3 @@ async def _ask(
 
 def _now(result: object) -> object:
     return asyncio.run(result) if asyncio.iscoroutine(result) else result
-
-
-def _row(request: InferenceRequest, row: int) -> InferenceRequest:
-    """Return the request with one row of each input."""
-    inputs = []
-    for tensor in request.inputs:
-        width = int(np.prod(tensor.shape[1:], dtype=np.int64))
-        values = tensor.data.values
-        flat = values.reshape(-1) if isinstance(values, np.ndarray) else values
-        inputs.append(
-            RequestInput(
-                name=tensor.name,
-                shape=[1, *tensor.shape[1:]],
-                datatype=tensor.datatype,
-                parameters=copy.copy(tensor.parameters),
-                data=TensorData(flat[row * width : (row + 1) * width]),
-            )
-        )
-    return InferenceRequest(parameters=copy.copy(request.parameters), inputs=inputs, outputs=request.outputs)
-
-
-def _fits(shape: list[int], declared: list[int]) -> bool:
-    return len(shape) == len(declared) and all(
-        wanted in (-1, size) for size, wanted in zip(shape, declared, strict=True)
-    )
-
-
-def _assert_same(first: InferenceResponse, second: InferenceResponse) -> None:
-    assert [output.name for output in first.outputs] == [output.name for output in second.outputs]
-    for one, other in zip(first.outputs, second.outputs, strict=True):
-        assert (one.shape, one.datatype) == (other.shape, other.datatype)
-        _assert_close(_elements(one), _elements(other))
-
-
-def _elements(output: ResponseOutput) -> list[object]:
-    return [value.decode() if isinstance(value, bytes) else value for value in output.data.tolist()]
-
-
-def _assert_close(first: list[object], second: list[object]) -> None:
-    """Compare elements: text exactly, numbers up to what another order of summation may change."""
-    assert len(first) == len(second)
-    for one, other in zip(first, second, strict=True):
-        if isinstance(one, float):
-            assert other == pytest.approx(one, rel=1e-5, abs=1e-6, nan_ok=True)
-        else:
-            assert one == other

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _UP = "mlcore is up"
+_FREE_PORTS = ("--http-port", "0", "--grpc-port", "0", "--metrics-port", "0")
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,13 @@ class RunningServer:
     Attributes:
         process: The process.
         urls: Transport name to its address.
-        log: The lines that it wrote so far.
+        log: The lines that it wrote so far; all of them after `stop`.
     """
 
     process: subprocess.Popen[str]
     urls: dict[str, str] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    _reader: threading.Thread | None = None
 
     @property
     def url(self) -> str:
@@ -86,11 +88,14 @@ class RunningServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout_s)
+            code = self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise
+        if self._reader is not None:
+            self._reader.join(timeout_s)
+        return code
 
 
 def start_server(
@@ -113,7 +118,7 @@ def start_server(
         RuntimeError: It ended, or did not come up in time; the message holds its log.
     """
     process = subprocess.Popen(  # noqa: S603  # our own program
-        [python, "-m", "mlcore", "serve", str(folder), "--http-port", "0", "--grpc-port", "0", *options],
+        [python, "-m", "mlcore", "serve", str(folder), *_FREE_PORTS, *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -122,7 +127,7 @@ def start_server(
     )
     server = RunningServer(process)
     up = threading.Event()
-    reader = threading.Thread(target=_read, args=(server, up), daemon=True)
+    server._reader = reader = threading.Thread(target=_read, args=(server, up), daemon=True)
     reader.start()
     if not up.wait(timeout_s) or not server.urls:
         process.kill()
@@ -142,7 +147,7 @@ def _read(server: RunningServer, up: threading.Event) -> None:
             if line.startswith(_UP):
                 is_up = True
             elif is_up and not up.is_set():
-                address = re.match(r"  (\w+) +(\w+://\S+)", line)
+                address = re.match(r"  (\S+) +(\w+://\S+)", line)
                 if address:
                     server.urls[address[1]] = address[2]
                 else:

@@ -35,8 +35,10 @@ def server() -> Iterator[Callable[..., RunningServer]]:
 
 
 @pytest.fixture
-def plugin(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> PluginInstaller:
+def plugin(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginInstaller]:
     """Return a function that installs a plugin from its source, for the length of the test."""
     from mlcore.testing.installed import PluginInstaller
 
-    return PluginInstaller(tmp_path_factory.mktemp("installed"), monkeypatch)
+    installer = PluginInstaller(tmp_path_factory.mktemp("installed"), monkeypatch)
+    yield installer
+    installer.forget()

@@ -10,6 +10,7 @@ from mlcore.logs import get_logger
 from transport_rest.compression import compressing
 from transport_rest.control_routes import control_app
 from transport_rest.infer_route import InferRoute
+from transport_rest.status import shown_path
 
 if TYPE_CHECKING:
     from mlcore.control import ControlPlane
@@ -45,6 +46,6 @@ def _logged(app: App) -> App:
 
         await app(scope, receive, noting)
         took_ms = round((time.perf_counter() - started) * 1000, 3)
-        log.debug("request", method=scope.get("method"), path=scope.get("path"), status=status, took_ms=took_ms)
+        log.debug("request", method=scope["method"], path=shown_path(scope), status=status, took_ms=took_ms)
 
     return wrapped

@@ -12,50 +12,87 @@ _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png
 _FILES = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 
 _PAGE = """<!doctype html>
-<html lang="en">
+<html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<link rel="stylesheet" href="{static}/swagger-ui.css">
-<link rel="icon" type="image/png" href="{static}/favicon-32x32.png">
+<link rel="stylesheet" href="{root}v2/docs/static/swagger-ui.css">
+<link rel="stylesheet" href="{root}v2/docs/static/page.css">
+<link rel="icon" type="image/png" href="{root}v2/docs/static/favicon-32x32.png">
 </head>
-<body>
-<div id="swagger-ui" data-url="docs/dataplane.json"></div>
-<script src="{static}/swagger-ui-bundle.js"></script>
-<script src="{static}/start.js"></script>
+<body lang="en">
+<div id="swagger-ui" data-root="{root}" data-document="{document}"></div>
+<script src="{root}v2/docs/static/swagger-ui-bundle.js"></script>
+<script src="{root}v2/docs/static/page.js"></script>
 </body>
 </html>
 """
 
-_START = b"""const place = document.getElementById("swagger-ui");
-SwaggerUIBundle({url: place.dataset.url, domNode: place, deepLinking: true, tryItOutEnabled: true, validatorUrl: null});
+# Where the document names no server, requests and links go to where the page came from, whatever prefix a proxy puts
+# before it. A model's page opens with what one does with a model.
+_SCRIPT = b"""const place = document.getElementById("swagger-ui");
+const root = new URL(place.dataset.root, location.href).pathname.replace(/\\/$/, "");
+fetch(place.dataset.document)
+  .then((response) => response.json())
+  .then((spec) => {
+    spec.servers ??= [{ url: root || "/" }];
+    spec.info.description = spec.info.description.replaceAll("](/", `](${root}/`);
+    const ui = SwaggerUIBundle({
+      spec,
+      domNode: place,
+      deepLinking: true,
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+      defaultModelsExpandDepth: 0,
+      validatorUrl: null,
+      onComplete: () => {
+        if (!("/v2" in spec.paths)) ui.layoutActions.show(["operations", "Inference", "infer"], true);
+      },
+    });
+  });
 """
 
-# Nothing but this server's own files; Swagger UI sets styles and draws its icons inline.
-_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+_STYLE = b""".swagger-ui .info { margin: 24px 0 12px; }
+.swagger-ui .info table { width: auto; }
+.swagger-ui .info table td, .swagger-ui .info table th { padding: 4px 32px 4px 0; vertical-align: baseline; }
+.swagger-ui .scheme-container { display: none; }
+"""
+
+_OWN = {"page.js": _SCRIPT, "page.css": _STYLE}
+
+_HEADERS = {
+    # Nothing but this server's own files; Swagger UI sets styles and draws its icons inline.
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
 
 
-def page(title: str, depth: int) -> Response[bytes]:
+def page(title: str, path: bytes) -> Response[bytes]:
     """Return the page, whose links are relative, so that it works under any prefix of a proxy.
 
     Args:
         title: The page's title.
-        depth: How many path segments under `/v2/` the page itself has.
+        path: Where the client asked for it, perhaps with a slash at the end.
     """
-    static = "../" * (depth - 1) + "docs/static"
-    text = _PAGE.format(title=html.escape(title), static=static)
-    return Response(text.encode(), media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+    is_folder = path.endswith(b"/")
+    text = _PAGE.format(
+        title=html.escape(title),
+        root="../" * (path.count(b"/") - 1),
+        document="dataplane.json" if is_folder else "docs/dataplane.json",
+    )
+    return Response(text.encode(), media_type="text/html", headers=_HEADERS)
 
 
 def static(file: str) -> Response[bytes] | None:
     """Return one of the page's files, or `None` if it has no such file."""
-    body = _START if file == "start.js" else _packaged(file) if file in _FILES else None
+    body = _OWN.get(file) or (_packaged(file) if file in _FILES else None)
     if body is None:
         return None
-    return Response(
-        body, media_type=_MEDIA_TYPES[Path(file).suffix], headers={"Cache-Control": "public, max-age=86400"}
-    )
+    headers = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
+    return Response(body, media_type=_MEDIA_TYPES[Path(file).suffix], headers=headers)
 
 
 @cache

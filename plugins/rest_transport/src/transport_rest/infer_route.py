@@ -5,13 +5,18 @@ The body goes to the dispatcher as it came; nothing of it is read here.
 
 from __future__ import annotations
 
+import asyncio
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from mlcore.engine import Call
-from mlcore.errors import InferenceError, MLCoreError, RequestCancelledError, UnsupportedMediaTypeError
+from mlcore.errors import InferenceError, MLCoreError, UnavailableError, UnsupportedMediaTypeError
+from mlcore.logs import get_logger
 
 from transport_rest.body import read_body
-from transport_rest.status import error_body, error_headers, send_error, status_of, unexpected
+from transport_rest.status import error_body, send_error, send_failure, shown_path
 
 if TYPE_CHECKING:
     from mlcore.dispatcher import Dispatcher
@@ -25,6 +30,26 @@ HEAD_LENGTH = b"inference-header-content-length"
 
 _VERBS = frozenset({"infer", "generate"})
 _CONTENT_TYPES = {JSON: (b"content-type", b"application/json"), BINARY: (b"content-type", b"application/octet-stream")}
+
+# What says how the response itself is sent, hence is not a model's to say.
+_OWN_HEADERS = frozenset(
+    {
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"date",
+        b"keep-alive",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        HEAD_LENGTH,
+    }
+)
+_HEADER_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_NOT_IN_VALUES = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+log = get_logger("mlcore.rest")
 
 
 class InferRoute:
@@ -42,62 +67,76 @@ class InferRoute:
         self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI."""
-        target = _target(scope["path"]) if scope["type"] == "http" else None
-        if target is None:
-            await self._others(scope, receive, send)
-            return
-        if scope["method"] != "POST":
-            body = error_body(f"{scope['path']} takes POST, not {scope['method']}")
-            await send_error(send, 405, body, {"Allow": "POST"})
-            return
+        """Answer one request, as ASGI; with an error where anything fails, in `others` too."""
         try:
-            answer = await self._infer(await self._call(target, scope, receive))
-        except RequestCancelledError:
-            return  # nobody is there to be answered
-        except MLCoreError as error:
-            await send_error(send, status_of(error), error_body(str(error)), error_headers(error))
+            target = _target(scope["raw_path"])
+            if target is None:
+                await self._others(scope, receive, send)
+            elif scope["method"] == "POST":
+                await _send(send, await self._infer(await self._call(target, scope, receive)))
+            else:
+                await read_body(receive, dict(scope["headers"]), self._max_body_bytes)
+                body = error_body(f"{shown_path(scope)[:64]} takes POST, not {scope['method'][:16]}")
+                await send_error(send, 405, body, {"Allow": "POST"})
+        except asyncio.CancelledError:
+            # At stop, requests that outlive the grace period are cancelled; their clients may still listen.
+            stopped = UnavailableError("the server stopped before this request was done", retry_after_s=1)
+            await send_failure(stopped, scope, receive, send)
         except Exception as error:  # the client gets an answer whatever fails
-            await send_error(send, 500, unexpected(error, scope["path"]))
-        else:
-            await _send(send, answer)
+            await send_failure(error, scope, receive, send)
 
     async def _call(self, target: tuple[str, str | None], scope: Scope, receive: Receive) -> Call:
         lines = scope["headers"]
         headers = dict(lines)
-        if HEAD_LENGTH in headers:
-            head_length = _head_length(lines)
-            media_type = BINARY
-        else:
-            head_length = None
-            media_type = _media_type(headers.get(b"content-type"))
+        content_type = headers.get(b"content-type")
+        media_type = JSON
+        head_length = None
+        try:
+            if content_type is not None and content_type != b"application/json":
+                _check_media_type(content_type)
+            if HEAD_LENGTH in headers:
+                media_type = BINARY
+                head_length = _head_length(lines)
+        except MLCoreError:
+            # A client that is told before it has sent everything may never read it.
+            await read_body(receive, headers, self._max_body_bytes)
+            raise
         body = await read_body(receive, headers, self._max_body_bytes, head_length)
         return Call(target[0], target[1], media_type, body, head_length, lines)
 
 
-def _target(path: str) -> tuple[str, str | None] | None:
+@lru_cache(1024)
+def _target(raw_path: bytes) -> tuple[str, str | None] | None:
     """Return the model and the version of an infer path, or `None` for any other path."""
-    if not path.startswith("/v2/models/"):
+    if has_hidden_slash(raw_path):
         return None
-    parts = path.split("/")
-    if len(parts) == 5 and parts[4] in _VERBS:
-        return parts[3], None
-    if len(parts) == 7 and parts[6] in _VERBS and parts[4] == "versions":
-        return parts[3], parts[5]
+    parts = unquote(raw_path.decode("ascii")).removesuffix("/").split("/")
+    match parts:
+        case ["", "v2", "models", name, verb] if name and verb in _VERBS:
+            return name, None
+        case ["", "v2", "models", name, "versions", version, verb] if name and version and verb in _VERBS:
+            return name, version
     return None
 
 
-def _media_type(content_type: bytes | None) -> str:
-    """Return the media type of a body without binary tensors. None at all, or plain bytes, is taken for JSON."""
-    if content_type is None or content_type == b"application/json":
-        return JSON
-    media_type, _, parameters = content_type.decode("latin-1").lower().partition(";")
+def has_hidden_slash(raw_path: bytes) -> bool:
+    """Say whether the client wrote a slash as `%2F`: a part of a name then, which no name has."""
+    return b"%2f" in raw_path.lower()
+
+
+def _check_media_type(content_type: bytes) -> None:
+    """Refuse what is not JSON. Plain bytes, as clients send them without saying more, are taken for it.
+
+    Raises:
+        UnsupportedMediaTypeError: It is something else, or in another charset than UTF-8.
+    """
+    media_type, *parameters = content_type.decode("latin-1").lower().split(";")
     if media_type.strip() not in (JSON, BINARY, ""):
         raise UnsupportedMediaTypeError(f"Content-Type: expected application/json, got '{media_type.strip()[:64]}'")
-    charset = parameters.partition("charset=")[2].strip(' "')
-    if charset not in ("", "utf-8", "utf8"):
-        raise UnsupportedMediaTypeError(f"Content-Type: expected the charset utf-8, got '{charset[:64]}'")
-    return JSON
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip(' "') not in ("utf-8", "utf8"):
+            raise UnsupportedMediaTypeError(f"Content-Type: expected the charset utf-8, got '{value.strip()[:64]}'")
 
 
 def _head_length(lines: list[tuple[bytes, bytes]]) -> int:
@@ -123,14 +162,13 @@ async def _send(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": buffers[-1]})
 
 
-_OWN_HEADERS = frozenset({b"content-type", b"content-length", b"transfer-encoding", b"connection", HEAD_LENGTH})
-
-
 def _lines(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return a model's headers as lines, without those that would contradict the response itself."""
+    """Return a model's headers as lines, without those that would contradict or break the response itself."""
     lines = []
     for name, value in headers.items():
         line = (str(name).lower().encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
-        if line[0] not in _OWN_HEADERS and not any(mark in part for part in line for mark in (b"\r", b"\n", b"\0")):
+        if line[0] in _OWN_HEADERS or not _HEADER_NAME.fullmatch(line[0]) or _NOT_IN_VALUES.search(line[1]):
+            log.warning("a header of the model was left out", header=repr(name)[:64])
+        else:
             lines.append(line)
     return lines

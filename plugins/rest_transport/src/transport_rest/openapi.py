@@ -1,246 +1,196 @@
-"""The OpenAPI document of the data plane, whole or cut down to one model with its real inputs and outputs."""
+"""The OpenAPI document of the data plane: what there is to call, whole or for one model with its inputs and outputs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from mlcore.control import mlcore_version
-from mlcore.types import Datatype
+
+from transport_rest import schemas
+from transport_rest.schemas import array, member, record
 
 if TYPE_CHECKING:
-    from mlcore.types import MetadataTensor, ModelMetadata
+    from mlcore.types import ModelMetadata
 
 _JSON = "application/json"
+_BINARY = "application/octet-stream"
+
 _STATUSES = {
-    "400": "The request is wrong; the message names the field.",
-    "404": "There is no such model or version.",
-    "500": "The server or the model failed.",
-    "503": "The model or the server is not ready.",
+    400: "The request is wrong; the message names the field.",
+    403: "Models may not be changed from here.",
+    404: "There is no such model or version.",
+    409: "The model cannot be loaded; the message says why. What was loaded before goes on.",
+    413: "The body is over the limit.",
+    415: "The body is in a format, or a compression, that the server does not read.",
+    500: "The server or the model failed.",
+    503: "The model or the server is not ready.",
+    504: "The answer did not come in time.",
+}
+
+# A page with more links than these helps nobody.
+_MOST_LINKS = 50
+
+_TAGS = {
+    "Inference": "Ask a model.",
+    "Metadata": "What the server and its models say of themselves.",
+    "Health": "For probes and load balancers.",
+    "Repository": "The models that the server knows, loaded or not.",
 }
 
 
-def data_plane(root_path: str, metadata: ModelMetadata | None = None, version: str | None = None) -> dict[str, Any]:
-    """Return the document.
+def data_plane(root_path: str, models: list[str]) -> dict[str, Any]:
+    """Return the document of the whole server.
 
     Args:
         root_path: The path under which a proxy serves the server.
-        metadata: The model that the document is cut down to; `None` for all of it.
+        models: The names of its models; the first is the example.
+    """
+    name = {"name": "model_name", "in": "path", "required": True, "schema": {"type": "string"}}
+    if models:
+        name["example"] = models[0]
+    version = {"name": "model_version", "in": "path", "required": True, "schema": {"type": "string"}}
+    paths = {
+        **_server_paths(),
+        **_model_paths("/v2/models/{model_name}", "", [name], None),
+        **_model_paths("/v2/models/{model_name}/versions/{model_version}", "Version", [name, version], None),
+        **_repository_paths(name),
+    }
+    shown = [f"[{model}]({_path(model)}/docs)" for model in models[:_MOST_LINKS]]
+    text = "The Open Inference Protocol V2." + (f" Models: {', '.join(shown)}." if shown else "")
+    return _document("Data Plane", text, root_path, paths, list(_TAGS))
+
+
+def model_plane(root_path: str, metadata: ModelMetadata, version: str | None = None) -> dict[str, Any]:
+    """Return the document of one model.
+
+    Args:
+        root_path: The path under which a proxy serves the server.
+        metadata: What the model says of itself.
         version: Its version, where the document is for one.
     """
-    if metadata is None:
-        title = "Data Plane"
-        paths = {**_server_paths(), **_model_paths("{model_name}", None, None)}
-        paths |= _model_paths("{model_name}", "{model_version}", None)
-    else:
-        title = f"Data Plane for Model {metadata.name}" + (f" ({version})" if version else "")
-        paths = _model_paths(metadata.name, version, metadata)
+    title = f"Data Plane for Model {metadata.name}" + (f" ({version})" if version else "")
+    paths = _model_paths(_path(metadata.name, version), "", [], metadata)
+    return _document(title, _tensors(metadata), root_path, paths, ["Inference", "Metadata", "Health"])
+
+
+def _path(model: str, version: str | None = None) -> str:
+    path = f"/v2/models/{quote(model, safe='')}"
+    return path if version is None else f"{path}/versions/{quote(version, safe='')}"
+
+
+def _tensors(metadata: ModelMetadata) -> str:
+    """Return what a model takes and gives, as a table in Markdown."""
+    rows = [("input", tensor) for tensor in metadata.inputs] + [("output", tensor) for tensor in metadata.outputs]
+    if not rows:
+        return "The model does not declare its inputs and outputs."
+    lines = ["| | name | datatype | shape | content type |", "|---|---|---|---|---|"]
+    for kind, tensor in rows:
+        content_type = (tensor.parameters.content_type if tensor.parameters else None) or ""
+        lines.append(f"| {kind} | `{tensor.name}` | {tensor.datatype} | {tensor.shape or ''} | {content_type} |")
+    return "\n".join(lines)
+
+
+def _document(title: str, text: str, root_path: str, paths: dict[str, Any], tags: list[str]) -> dict[str, Any]:
     document: dict[str, Any] = {
         "openapi": "3.0.3",
-        "info": {"title": title, "version": mlcore_version(), "description": "The Open Inference Protocol V2."},
+        "info": {"title": title, "version": mlcore_version(), "description": text},
+        "tags": [{"name": name, "description": _TAGS[name]} for name in tags],
         "paths": paths,
-        "components": {"schemas": _schemas()},
+        "components": {"schemas": schemas.components()},
     }
     if root_path:
         document["servers"] = [{"url": root_path}]
     return document
 
 
+def _model_paths(
+    base: str, suffix: str, parameters: list[dict[str, Any]], metadata: ModelMetadata | None
+) -> dict[str, Any]:
+    """Return the paths of a model, or of any where there is no metadata; `suffix` keeps operation ids apart."""
+    body = {"schema": schemas.request(metadata), "example": schemas.example(metadata)}
+    wanted = {_JSON: body, _BINARY: {"schema": schemas.BINARY}}
+    answer = {_JSON: {"schema": schemas.response(metadata)}, _BINARY: {"schema": schemas.BINARY}}
+    head_length = {
+        "name": "Inference-Header-Content-Length",
+        "in": "header",
+        "description": "Bytes of the JSON head, where binary tensors follow it.",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+
+    def infer(operation_id: str, summary: str) -> dict[str, Any]:
+        return {
+            "post": {
+                **_operation("Inference", operation_id + suffix, summary, answer, (400, 404, 413, 415, 500, 503, 504)),
+                "parameters": [*parameters, head_length],
+                "requestBody": {"required": True, "content": wanted},
+            }
+        }
+
+    metadata_of = _operation("Metadata", f"modelMetadata{suffix}", "Model metadata", member("ModelMetadata"))
+    ready = _operation("Health", f"modelReady{suffix}", "Whether the model is ready", _ready(name={"type": "string"}))
+    more = {"parameters": parameters} if parameters else {}
+    return {
+        f"{base}/infer": infer("infer", "Infer"),
+        f"{base}/generate": infer("generate", "The same as infer"),
+        base: {"get": {**metadata_of, **more}},
+        f"{base}/ready": {"get": {**ready, **more}},
+    }
+
+
 def _server_paths() -> dict[str, Any]:
+    live = record({"live": {"type": "boolean"}}, required=["live"])
+    models = record({"models": array({"type": "string"})}, required=["models"])
     return {
-        "/v2": {"get": _operation("Server metadata", _ref("ServerMetadata"))},
-        "/v2/health/live": {"get": _operation("Whether the server runs", _object(live={"type": "boolean"}))},
-        "/v2/health/ready": {"get": _operation("Whether every model is ready", _object(ready={"type": "boolean"}))},
-        "/v2/models": {"get": _operation("The loaded models", _object(models=_array({"type": "string"})))},
-        "/v2/repository/index": {
-            "post": _operation(
-                "Every model of the repository, with its state",
-                _array(_ref("RepositoryIndexItem")),
-                body={"schema": _object(ready={"type": "boolean"}), "example": {}},
-                body_is_required=False,
-            )
+        "/v2": {"get": _operation("Metadata", "serverMetadata", "Server metadata", member("ServerMetadata"), ())},
+        "/v2/models": {"get": _operation("Metadata", "models", "The models that are loaded", models, ())},
+        "/v2/health/live": {"get": _operation("Health", "serverLive", "Whether the server runs", live, ())},
+        "/v2/health/ready": {
+            "get": _operation("Health", "serverReady", "Whether every model is ready", _ready(), (503,))
         },
-        "/v2/repository/models/{model_name}/load": {
-            "post": _operation("Load a model, or load it again", None, ["model_name"])
-        },
-        "/v2/repository/models/{model_name}/unload": {"post": _operation("Unload a model", None, ["model_name"])},
     }
 
 
-def _model_paths(name: str, version: str | None, metadata: ModelMetadata | None) -> dict[str, Any]:
-    base = f"/v2/models/{name}" + (f"/versions/{version}" if version else "")
-    parameters = [part[1:-1] for part in base.split("/") if part.startswith("{")]
-    body = {"schema": _request_schema(metadata), "example": _example(metadata)}
-    response = _response_schema(metadata)
-    ready = _object(name={"type": "string"}, ready={"type": "boolean"})
+def _repository_paths(name: dict[str, Any]) -> dict[str, Any]:
+    wanted = record({"ready": {"type": "boolean", "description": "Only the models that are ready."}})
+    index = _operation(
+        "Repository", "repositoryIndex", "Every model, with its state", array(member("RepositoryIndexItem")), (400, 403)
+    )
+    load = _operation("Repository", "repositoryModelLoad", "Load a model, or load it again", None, (400, 403, 404, 409))
+    unload = _operation("Repository", "repositoryModelUnload", "Unload a model", None, (400, 403, 404))
     return {
-        base: {"get": _operation("Model metadata", _ref("ModelMetadata"), parameters)},
-        f"{base}/ready": {"get": _operation("Whether the model is ready", ready, parameters)},
-        f"{base}/infer": {"post": _operation("Infer", response, parameters, body)},
-        f"{base}/generate": {"post": _operation("The same as infer", response, parameters, body)},
+        "/v2/repository/index": {"post": {**index, "requestBody": {"content": {_JSON: {"schema": wanted}}}}},
+        "/v2/repository/models/{model_name}/load": {"post": {**load, "parameters": [name]}},
+        "/v2/repository/models/{model_name}/unload": {"post": {**unload, "parameters": [name]}},
     }
+
+
+def _ready(**more: dict[str, Any]) -> dict[str, Any]:
+    members = {**more, "ready": {"type": "boolean"}}
+    return record(members, required=list(members))
 
 
 def _operation(
+    tag: str,
+    operation_id: str,
     summary: str,
     answer: dict[str, Any] | None,
-    parameters: list[str] | None = None,
-    body: dict[str, Any] | None = None,
-    body_is_required: bool = True,
+    errors: tuple[int, ...] = (404, 503),
 ) -> dict[str, Any]:
+    """Return an operation.
+
+    Args:
+        tag: Where it belongs.
+        operation_id: Its name in generated clients.
+        summary: What it does.
+        answer: The schema of its answer, or the content of several media types; `None` for an empty answer.
+        errors: The statuses of its errors; of every other, the form is known too.
+    """
     done: dict[str, Any] = {"description": "Done."}
     if answer is not None:
-        done["content"] = {_JSON: {"schema": answer}}
-    operation: dict[str, Any] = {"summary": summary, "responses": {"200": done}}
-    for status, description in _STATUSES.items():
-        operation["responses"][status] = {"description": description, "content": {_JSON: {"schema": _ref("Error")}}}
-    if parameters:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in parameters
-        ]
-    if body is not None:
-        operation["requestBody"] = {"required": body_is_required, "content": {_JSON: body}}
-    return operation
-
-
-def _request_schema(metadata: ModelMetadata | None) -> dict[str, Any]:
-    if metadata is None or not metadata.inputs:
-        return _ref("InferenceRequest")
-    names = [output.name for output in metadata.outputs]
-    wanted = _array(_object(name={"type": "string", "enum": names}, parameters=_ref("Parameters"), required=["name"]))
-    return _object(
-        id={"type": "string"},
-        parameters=_ref("Parameters"),
-        inputs=_array({"oneOf": [_tensor_schema(tensor) for tensor in metadata.inputs]}),
-        **({"outputs": wanted} if names else {}),
-        required=["inputs"],
-    )
-
-
-def _response_schema(metadata: ModelMetadata | None) -> dict[str, Any]:
-    if metadata is None or not metadata.outputs:
-        return _ref("InferenceResponse")
-    return _object(
-        model_name={"type": "string"},
-        model_version={"type": "string"},
-        id={"type": "string"},
-        parameters=_ref("Parameters"),
-        outputs=_array({"oneOf": [_tensor_schema(tensor) for tensor in metadata.outputs]}),
-        required=["model_name", "id", "outputs"],
-    )
-
-
-def _tensor_schema(tensor: MetadataTensor) -> dict[str, Any]:
-    shape = _array({"type": "integer", "minimum": 0})
-    if tensor.shape:
-        shape["description"] = f"{tensor.shape}, where -1 is any size"
-        shape["minItems"] = 1
-    datatype = {"type": "string", "enum": [tensor.datatype]} if tensor.datatype else _ref("Datatype")
-    return _object(
-        name={"type": "string", "enum": [tensor.name]},
-        shape=shape,
-        datatype=datatype,
-        parameters=_ref("Parameters"),
-        data=_ref("TensorData"),
-        required=["name", "shape", "datatype", "data"],
-    )
-
-
-def _example(metadata: ModelMetadata | None) -> dict[str, Any]:
-    if metadata is None or not metadata.inputs:
-        inputs = [{"name": "input-0", "shape": [1, 3], "datatype": "FP32", "data": [1.0, 2.0, 3.0]}]
-    else:
-        inputs = [_example_tensor(tensor) for tensor in metadata.inputs]
-    return {"inputs": inputs}
-
-
-def _example_tensor(tensor: MetadataTensor) -> dict[str, Any]:
-    shape = [size if size >= 0 else 1 for size in tensor.shape] or [1]
-    count = 1
-    for size in shape:
-        count *= size
-    element: Any = {"BYTES": "text", "BOOL": True}.get(tensor.datatype, 0 if "INT" in tensor.datatype else 0.5)
-    example = {"name": tensor.name, "shape": shape, "datatype": tensor.datatype or "FP32", "data": [element] * count}
-    return {**example, "parameters": dict(tensor.parameters)} if tensor.parameters else example
-
-
-def _schemas() -> dict[str, Any]:
-    tensor = _object(
-        name={"type": "string"},
-        shape=_array({"type": "integer", "minimum": 0}),
-        datatype=_ref("Datatype"),
-        parameters=_ref("Parameters"),
-        data=_ref("TensorData"),
-        required=["name", "shape", "datatype", "data"],
-    )
-    metadata_tensor = _object(
-        name={"type": "string"},
-        datatype={"type": "string"},
-        shape=_array({"type": "integer"}),
-        parameters=_ref("Parameters"),
-        required=["name"],
-    )
-    return {
-        "Error": _object(error={"type": "string"}, required=["error"]),
-        "Datatype": {"type": "string", "enum": [datatype.value for datatype in Datatype]},
-        "Parameters": {
-            "type": "object",
-            "additionalProperties": {"oneOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]},
-        },
-        "TensorData": {
-            "type": "array",
-            "items": {},
-            "description": "The elements, flat in row-major order or nested like the shape.",
-        },
-        "Tensor": tensor,
-        "InferenceRequest": _object(
-            id={"type": "string"},
-            parameters=_ref("Parameters"),
-            inputs=_array(_ref("Tensor")),
-            outputs=_array(_object(name={"type": "string"}, parameters=_ref("Parameters"), required=["name"])),
-            required=["inputs"],
-        ),
-        "InferenceResponse": _object(
-            model_name={"type": "string"},
-            model_version={"type": "string"},
-            id={"type": "string"},
-            parameters=_ref("Parameters"),
-            outputs=_array(_ref("Tensor")),
-            required=["model_name", "id", "outputs"],
-        ),
-        "MetadataTensor": metadata_tensor,
-        "ModelMetadata": _object(
-            name={"type": "string"},
-            versions=_array({"type": "string"}),
-            platform={"type": "string"},
-            inputs=_array(_ref("MetadataTensor")),
-            outputs=_array(_ref("MetadataTensor")),
-            parameters={"type": "object"},
-            required=["name", "platform", "inputs", "outputs"],
-        ),
-        "ServerMetadata": _object(
-            name={"type": "string"},
-            version={"type": "string"},
-            extensions=_array({"type": "string"}),
-            required=["name", "version", "extensions"],
-        ),
-        "RepositoryIndexItem": _object(
-            name={"type": "string"},
-            version={"type": "string"},
-            state={"type": "string", "enum": ["LOADING", "READY", "UNAVAILABLE", "UNLOADING"]},
-            reason={"type": "string"},
-            required=["name", "state", "reason"],
-        ),
-    }
-
-
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _array(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
-
-
-def _object(*, required: list[str] | None = None, **properties: dict[str, Any]) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "object", "properties": properties}
-    return {**schema, "required": required} if required else schema
+        done["content"] = answer if _JSON in answer else {_JSON: {"schema": answer}}
+    failed = {_JSON: {"schema": member("Error")}}
+    responses: dict[str, Any] = {"200": done}
+    responses |= {str(status): {"description": _STATUSES[status], "content": failed} for status in errors}
+    responses["default"] = {"description": "Any other error.", "content": failed}
+    return {"tags": [tag], "operationId": operation_id, "summary": summary, "responses": responses}

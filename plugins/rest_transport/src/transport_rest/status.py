@@ -1,18 +1,21 @@
-"""The one table from error codes to HTTP statuses, and the body that every error has."""
+"""The one table from error codes to HTTP statuses, and the one form that every error has."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
+from mlcore.errors import MLCoreError
 from mlcore.logs import get_logger
 
-if TYPE_CHECKING:
-    from mlcore.errors import MLCoreError
+from transport_rest.body import UnreadBodyError
 
-    from transport_rest.asgi import Send
+if TYPE_CHECKING:
+    from transport_rest.asgi import Receive, Scope, Send
 
 STATUSES = {
     "invalid_argument": 400,
@@ -29,35 +32,74 @@ STATUSES = {
     "deadline_exceeded": 504,
 }
 
+# A client that is cut off while it sends may lose the answer, so what it sends is read on, and dropped, for so long.
+_LINGER_S = 2.0
+
 log = get_logger("mlcore.rest")
 
 
 def status_of(error: MLCoreError) -> int:
     """Return the HTTP status of an error: its own, where it has one, else that of its code."""
     own = error.status_code
-    return own if own is not None and 400 <= own <= 599 else STATUSES[error.code]
+    return int(own) if isinstance(own, int) and 400 <= own <= 599 else STATUSES[error.code]
 
 
 def error_body(message: str) -> bytes:
     """Return the body of an error."""
-    return msgspec.json.encode({"error": message})
+    # A model's text may hold halves of surrogate pairs, which have no UTF-8.
+    return msgspec.json.encode({"error": message.encode("utf-8", "replace").decode()})
 
 
 def error_headers(error: MLCoreError) -> dict[str, str]:
-    """Return the headers that belong to an error."""
-    return {} if error.retry_after_s is None else {"Retry-After": str(math.ceil(error.retry_after_s))}
+    """Return the headers that belong to an error: with 503 always, when to come again."""
+    after_s = error.retry_after_s
+    if after_s is None and status_of(error) == 503:
+        after_s = 1
+    return {} if after_s is None else {"Retry-After": str(max(0, math.ceil(after_s)))}
 
 
-def unexpected(error: Exception, path: str) -> bytes:
+def unexpected(error: Exception, scope: Scope) -> bytes:
     """Log an error that nobody foresaw, and return the body that tells the client no more than its id."""
     error_id = secrets.token_hex(6)
-    log.error("request failed", path=path, error_id=error_id, exc_info=error)
+    log.error("request failed", method=scope["method"], path=shown_path(scope), error_id=error_id, exc_info=error)
     return error_body(f"the server failed on this request; its log has the details under error id {error_id}")
+
+
+def shown_path(scope: Scope) -> str:
+    """Return the path as the client wrote it, which is one line whatever it stands for."""
+    raw: bytes = scope["raw_path"]
+    return raw[:256].decode("ascii", "replace")
 
 
 async def send_error(send: Send, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
     """Send an error as a whole response."""
-    lines = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    lines += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.start", "status": status, "headers": _lines(body, headers or {})})
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_failure(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send what a client is told of an exception."""
+    if isinstance(error, UnreadBodyError):
+        await _refuse(error, receive, send)
+    elif isinstance(error, MLCoreError):
+        await send_error(send, status_of(error), error_body(str(error)), error_headers(error))
+    else:
+        await send_error(send, 500, unexpected(error, scope))
+
+
+async def _refuse(error: UnreadBodyError, receive: Receive, send: Send) -> None:
+    """Answer at once, then close, but give the client time to stop sending and to read the answer."""
+    body = error_body(str(error))
+    headers = _lines(body, {"Connection": "close"})
+    await send({"type": "http.response.start", "status": status_of(error), "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            while (await receive()).get("more_body"):
+                pass
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _lines(body: bytes, headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    return lines + [(name.lower().encode(), value.encode()) for name, value in headers.items()]

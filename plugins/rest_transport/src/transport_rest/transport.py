@@ -12,6 +12,7 @@ from mlcore.errors import PortInUseError
 from mlcore.transport import Transport
 
 from transport_rest.app import build_app
+from transport_rest.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +61,10 @@ class RestTransport(Transport):
 
     async def start(self) -> None:
         """Begin to answer."""
-        if self._socket is None:
-            self.bind()
-        assert self._socket is not None
+        assert self._socket is not None, "bind comes first"
         config = uvicorn.Config(
             build_app(self.settings, self.dispatcher, self.control),
-            http="httptools",
+            http=HttpProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -1,0 +1,95 @@
+"""Which plugins are installed, and which of them may load. It imports none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import distributions, entry_points, version
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+
+from mlcore import builtin
+from mlcore.logs import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from importlib.metadata import Distribution, EntryPoint
+
+    from mlcore.settings import PluginSettings
+
+ENTRY_POINT_GROUP = "mlcore"
+
+log = get_logger("mlcore.plugins")
+
+
+@dataclass
+class PluginRecord:
+    """What is known of one plugin.
+
+    Attributes:
+        name: `distribution:entry-point`.
+        distribution: The distribution that brings it.
+        version: The distribution's version.
+        state: `active`, `broken` or `denied`.
+        error: Why it is broken.
+        hooks: The hooks that it implements.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    state: str = "active"
+    error: str = ""
+    hooks: list[str] = field(default_factory=list)
+
+    def break_down(self, error: str) -> None:
+        """Note that the plugin cannot be used, and why."""
+        self.state = "broken"
+        self.error = error
+
+
+def discovered(settings: PluginSettings) -> Iterator[tuple[PluginRecord, Callable[[], Any] | None]]:
+    """Return each plugin with what loads it; `None` for one that may not be loaded, or cannot.
+
+    That of the core is the first; the others follow in the order of their names, whatever order they were installed
+    in.
+    """
+    yield PluginRecord("mlcore-core:builtin", "mlcore-core", version("mlcore-core")), lambda: builtin
+    points: dict[tuple[str, str, str], EntryPoint] = {}
+    for point in _entry_points():
+        # An editable install may show its distribution twice.
+        points.setdefault((_distribution_of(point), point.name, point.value), point)
+    for (distribution, name, _), point in sorted(points.items(), key=lambda item: item[0]):
+        record = PluginRecord(f"{distribution}:{name}", distribution, point.dist.version if point.dist else "")
+        if _is_denied(record, settings):
+            record.state = "denied"
+            yield record, None
+        else:
+            yield record, point.load
+
+
+def _entry_points() -> list[EntryPoint]:
+    try:
+        return list(entry_points(group=ENTRY_POINT_GROUP))
+    except Exception:  # a distribution whose list is damaged spoils the list of all
+        return [point for distribution in distributions() for point in _readable(distribution)]
+
+
+def _readable(distribution: Distribution) -> list[EntryPoint]:
+    try:
+        return list(distribution.entry_points.select(group=ENTRY_POINT_GROUP))
+    except Exception as error:  # as above
+        log.warning("the entry points of a distribution are damaged; install it again", reason=str(error))
+        return []
+
+
+def _distribution_of(point: EntryPoint) -> str:
+    return (point.dist.name if point.dist is not None else None) or "unknown"  # none after a broken uninstall
+
+
+def _is_denied(record: PluginRecord, settings: PluginSettings) -> bool:
+    distribution = canonicalize_name(record.distribution)
+    denied = {name if ":" in name else canonicalize_name(name) for name in settings.deny}
+    if distribution in denied or record.name in denied:
+        return True
+    return settings.allow is not None and distribution not in {canonicalize_name(name) for name in settings.allow}

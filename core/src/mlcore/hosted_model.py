@@ -1,0 +1,171 @@
+"""One loaded model, as an engine sees it: bytes in, bytes out."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import uuid
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from mlcore_protocol import InferenceResponse, Parameters
+
+from mlcore.engine import Answer
+from mlcore.errors import InternalError, MLCoreError, OutputNotFoundError, UnsupportedMediaTypeError
+from mlcore.logs import RequestContext, get_logger, request_context
+from mlcore.methods import call_method, is_cancelled
+from mlcore.own_modules import forget
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from concurrent.futures import ThreadPoolExecutor
+
+    from mlcore_protocol import InferenceRequest, ModelMetadata, WireFormat
+
+    from mlcore.engine import Call
+    from mlcore.model import MLModel
+    from mlcore.predict import Predict, Stream
+
+log = get_logger("mlcore.host")
+
+
+class HostedModel:
+    """One loaded model: bytes in, bytes out.
+
+    Args:
+        model: The model.
+        metadata: What it says of itself.
+        predict: Its composed predict.
+        stream: Its composed predict_stream.
+        formats: The wire formats, by media type.
+        threads: Where its plain methods run.
+    """
+
+    def __init__(
+        self,
+        model: MLModel,
+        metadata: ModelMetadata,
+        predict: Predict,
+        stream: Stream,
+        formats: dict[str, WireFormat],
+        threads: ThreadPoolExecutor,
+    ) -> None:
+        self._model = model
+        self._name = model.name
+        self._version = model.version
+        self._declared = metadata.inputs
+        self._predict = predict
+        self._stream = stream
+        self._formats = formats
+        self._threads = threads
+
+    async def infer(self, call: Call) -> Answer:
+        """Answer one call.
+
+        Raises:
+            MLCoreError: The request is wrong, or the model failed.
+        """
+        wire_format, request = self._decoded(call)
+        try:
+            response = await self._predict(request)
+        except MLCoreError:
+            raise
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            raise self._failure("predict", error) from error
+        return self._encoded(wire_format, request, response, "predict")
+
+    async def stream(self, call: Call) -> AsyncGenerator[Answer, None]:
+        """Answer one call with several answers.
+
+        Raises:
+            MLCoreError: The request is wrong, or the model failed.
+        """
+        wire_format, request = self._decoded(call)
+        try:
+            async with aclosing(self._stream(request)) as responses:
+                async for response in responses:
+                    yield self._encoded(wire_format, request, response, "predict_stream")
+        except MLCoreError:
+            raise
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            raise self._failure("predict_stream", error) from error
+
+    async def unload(self) -> None:
+        """Let the model go. An error of its `unload` is logged; it is gone all the same."""
+        self._model.ready = False
+        try:
+            await call_method(self._model.unload, self._threads)
+        except (Exception, SystemExit):  # a user's unload may raise anything
+            log.exception("unload() failed", model=self._name, version=self._version)
+        finally:
+            self._threads.shutdown(wait=False)
+            forget(type(self._model))
+
+    def _decoded(self, call: Call) -> tuple[WireFormat, InferenceRequest]:
+        wire_format = self._formats.get(call.media_type)
+        if wire_format is None:
+            raise UnsupportedMediaTypeError(
+                f"the media type '{call.media_type[:64]}' is not one of {', '.join(self._formats)}"
+            )
+        request = wire_format.decode(call.body, call.head_length, self._declared)
+        if request.id is None:
+            request.id = call.request_id or str(uuid.uuid4())
+        request_context.set(RequestContext(self._name, self._version, request.id))
+        if call.headers:
+            if request.parameters is None:
+                request.parameters = Parameters()
+            request.parameters["headers"] = _text_headers(call.headers)
+        return wire_format, request
+
+    def _encoded(self, wire_format: WireFormat, request: InferenceRequest, response: Any, step: str) -> Answer:
+        if type(response) is not InferenceResponse and not isinstance(response, InferenceResponse):
+            raise InternalError(
+                f"the model '{self._name}' returned a {type(response).__name__} from {step}; it has to return an "
+                "InferenceResponse, or use decode_args"
+            )
+        parameters, headers = response.parameters, None
+        if parameters and "headers" in parameters:
+            parameters = Parameters(parameters)  # the model may keep its response, and give it again
+            headers = parameters.pop("headers")
+        try:
+            response = InferenceResponse(
+                model_name=self._name,
+                model_version=self._version if self._version is not None else response.model_version,
+                id=request.id,
+                parameters=parameters,
+                outputs=response.outputs if not request.outputs else _wanted(request, response),
+            )
+            encoded = wire_format.encode(response, request)
+        except MLCoreError:
+            raise
+        except Exception as error:  # a response may hold anything that a model put there
+            raise self._failure("encode", error) from error
+        return Answer(encoded.media_type, encoded.buffers, encoded.head_length, headers)
+
+    def _failure(self, step: str, error: BaseException) -> InternalError:
+        """Log what a model raised, and return what the client is told; a request that is cancelled stays so."""
+        if isinstance(error, asyncio.CancelledError) and is_cancelled():
+            raise error
+        error_id = secrets.token_hex(6)
+        log.error("the model failed", step=step, error_id=error_id, exc_info=error)
+        return InternalError(
+            f"the model '{self._name}' failed on this request; the server's log has the details, error id {error_id}"
+        )
+
+
+def _wanted(request: InferenceRequest, response: InferenceResponse) -> list[Any]:
+    outputs = {output.name: output for output in response.outputs}
+    wanted = []
+    for asked in request.outputs or ():
+        output = outputs.get(asked.name)
+        if output is None:
+            raise OutputNotFoundError(
+                f"outputs: '{asked.name[:64]}' is not an output of this model; it has "
+                f"{', '.join(repr(name) for name in outputs) or 'none'}"
+            )
+        wanted.append(output)
+    return wanted
+
+
+def _text_headers(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}

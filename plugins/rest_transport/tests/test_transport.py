@@ -1,0 +1,253 @@
+"""The transport's life: the port, the start, the stop, and what a hostile client costs a real process."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import re
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from mlcore import MLModel, ModelSettings, Server
+from mlcore.errors import PortInUseError
+
+REQUEST = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1]}]}
+
+ECHO = """
+import time
+from mlcore import MLModel
+from mlcore.types import InferenceResponse, ResponseOutput
+
+class Echo(MLModel):
+    def predict(self, payload):
+        tensor = payload.inputs[0]
+        if tensor.name == "slow":
+            time.sleep(1)
+        output = ResponseOutput(name="y", shape=[1], datatype="INT64", data=[len(tensor.data)])
+        return InferenceResponse(model_name=self.name, outputs=[output])
+"""
+
+
+class Waiting(MLModel):
+    """Answers once it is released; loads then, too, if it is told so."""
+
+    def load(self):
+        events = self.settings.parameters.extra
+        if events.get("loads"):
+            events["loads"].wait(20)
+
+    def predict(self, payload):
+        from mlcore.codecs import StringCodec
+        from mlcore.types import InferenceResponse
+
+        events = self.settings.parameters.extra
+        events["started"].set()
+        events["released"].wait(20)
+        return InferenceResponse(model_name=self.name, outputs=[StringCodec.encode_output("done", ["yes"])])
+
+
+@pytest.fixture
+def events():
+    made = {"started": threading.Event(), "released": threading.Event()}
+    yield made
+    made["released"].set()
+
+
+@pytest.fixture
+def waiting(events):
+    return ModelSettings(name="waiting", implementation=Waiting, parameters={"extra": events})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "echo.py").write_text(ECHO)
+    (tmp_path / "model-settings.json").write_text('{"name": "echo", "implementation": "echo.Echo"}')
+    return tmp_path
+
+
+@pytest.fixture
+def taken():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+async def test_a_port_that_is_taken_is_one_clear_error(taken):
+    with pytest.raises(PortInUseError) as error:
+        await Server(
+            models=[ModelSettings(name="m", implementation=MLModel)], transports=["rest"], http_port=taken
+        ).start()
+
+    assert str(error.value) == (
+        f"the REST transport cannot listen on 127.0.0.1:{taken}: Address already in use; "
+        "choose another with --http-port or the setting http_port"
+    )
+
+
+async def test_a_host_that_is_not_this_machine_is_one_clear_error():
+    model = ModelSettings(name="m", implementation=MLModel)
+    for host in ("203.0.113.1", "no.such.host.invalid"):
+        with pytest.raises(PortInUseError, match=f"cannot listen on {re.escape(host)}:0"):
+            await Server(models=[model], transports=["rest"], http_port=0, host=host).start()
+
+
+async def test_a_start_that_fails_is_not_hidden():
+    server = Server(models=[ModelSettings(name="m", implementation=MLModel)], transports=["rest"], http_port=0)
+    (transport,) = server.transports
+    transport.bind()
+    transport._socket.close()
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        await transport.start()
+
+
+def test_the_program_says_in_one_line_that_a_port_is_taken(server, folder, taken):
+    with pytest.raises(RuntimeError) as error:
+        server(folder, "--http-port", str(taken))
+
+    log = str(error.value).partition("its log:\n")[2].splitlines()
+    assert len(log) == 1
+    assert f"cannot listen on 127.0.0.1:{taken}" in log[0]
+
+
+def test_two_servers_live_in_one_process(serve):
+    first, second = serve(server_name="first"), serve(server_name="second")
+
+    assert [serving.get("/v2").json()["name"] for serving in (first, second)] == ["first", "second"]
+
+
+def test_it_listens_on_ipv6_too(serve):
+    with socket.socket(socket.AF_INET6) as probe:
+        if probe.connect_ex(("::1", 1)) == 99:  # this machine has no such address
+            return
+    serving = serve(host="::1")
+
+    assert serving.url == f"http://[::1]:{serving.port}"
+    with socket.create_connection(("::1", serving.port), timeout=10) as client:
+        client.sendall(b"GET /v2/health/live HTTP/1.0\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_it_is_live_but_not_ready_while_models_load(serving_of, events):
+    events["loads"] = threading.Event()
+    serving = serving_of(ModelSettings(name="waiting", implementation=Waiting, parameters={"extra": events}))
+    with ThreadPoolExecutor() as threads:
+        entering = threads.submit(serving.__enter__)
+        try:
+            transport = serving.server.transports[0]
+            serving.host, serving.port = "127.0.0.1", _port_of(transport)
+            assert serving.get("/v2/health/live").status == 200
+            ready = serving.get("/v2/health/ready")
+            model = serving.post("/v2/models/waiting/infer", REQUEST)
+        finally:
+            events["loads"].set()
+            entering.result(10)
+            later = serving.get("/v2/health/ready")
+            serving.__exit__()
+
+    assert (ready.status, model.status, later.status) == (503, 503, 200)
+    assert model.headers["Retry-After"]
+
+
+def _port_of(transport):
+    for _ in range(200):
+        with contextlib.suppress(OSError):
+            port = int(transport.url.rpartition(":")[2])
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return port
+        time.sleep(0.02)
+    raise AssertionError("it does not listen")
+
+
+def test_a_stop_lets_the_request_under_way_finish_and_takes_no_other(serve, events, waiting):
+    serving = serve(waiting)
+    with ThreadPoolExecutor() as threads, serving.connect() as idle:
+        asked = threads.submit(serving.post, "/v2/models/waiting/infer", REQUEST)
+        assert events["started"].wait(10)
+        stopping = threads.submit(serving.stop)
+        assert idle.recv(1) == b""
+        with pytest.raises(OSError, match="refused"):
+            serving.get("/v2/health/live")
+        assert not stopping.done()
+        events["released"].set()
+        answer = asked.result(10)
+        stopping.result(10)
+
+    assert answer.status == 200
+    assert answer.headers["Connection"] == "close"
+
+
+def test_a_request_that_outlives_the_grace_period_is_answered_503(serve, events, waiting):
+    serving = serve(waiting, grace_period=1)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(serving.post, "/v2/models/waiting/infer", REQUEST)
+        assert events["started"].wait(10)
+        stopping = threads.submit(serving.stop)
+        answer = asked.result(10)
+        events["released"].set()
+        stopping.result(10)
+
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.json() == {"error": "the server stopped before this request was done"}
+
+
+def test_the_program_finishes_the_request_under_way_when_it_is_told_to_stop(server, folder):
+    running = server(folder)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(running.infer, "echo", {**REQUEST["inputs"][0], "name": "slow"})
+        time.sleep(0.4)
+        running.process.send_signal(signal.SIGTERM)
+        answer = asked.result(10)
+
+    assert answer.status == 200
+    assert running.stop() == 0
+    assert not [line for line in running.log if "Traceback" in line]
+
+
+def test_hostile_bodies_cost_a_process_no_more_than_its_limit(server, folder):
+    limit = 4 * 2**20
+    running = server(folder, env={"MLCORE_MAX_BODY_BYTES": str(limit)})
+    headers = {"Content-Type": "application/json"}
+    body = json.dumps(REQUEST).encode()
+    full = body.replace(b"[1]}", b"[1" + b" " * (limit - len(body)) + b"]}")
+    assert running.post("/v2/models/echo/infer", full, headers).status == 200
+    before = peak_memory(running.process.pid)
+
+    bomb = gzip.compress(bytes(300 * 2**20), compresslevel=1)
+    for path in ("/v2/models/echo/infer", "/v2/repository/index"):
+        assert running.post(path, bomb, {**headers, "Content-Encoding": "gzip"}).status == 413
+    assert running.post("/v2/models/echo/infer", bytes(100 * 2**20), headers).status == 413
+    for chunk in (b"1\r\nx\r\n" * 20_000, b"10000\r\n" + bytes(65536) + b"\r\n"):
+        assert send_endlessly(running, chunk).startswith(b"HTTP/1.1 413 ")
+
+    assert peak_memory(running.process.pid) - before < 4 * limit
+    assert running.infer("echo", REQUEST["inputs"][0]).status == 200
+    assert not [line for line in running.log if "Traceback" in line or "error" in line]
+
+
+def peak_memory(pid: int) -> int:
+    """Return the most bytes of memory that a process has ever had."""
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) * 1024
+
+
+def send_endlessly(running, piece: bytes) -> bytes:
+    """Send chunk after chunk until the server takes no more of them, and return what it said."""
+    host, _, port = running.url.removeprefix("http://").rpartition(":")
+
+    def send(client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client.sendall(piece)
+
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        client.sendall(b"POST /v2/models/echo/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sender = threading.Thread(target=send, args=(client,))
+        sender.start()
+        said = client.recv(65536)
+        sender.join(10)
+        return said

@@ -1,0 +1,1 @@
+"""The spaCy runtime of mlcore: serves any spaCy pipeline from a settings file."""

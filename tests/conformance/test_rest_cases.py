@@ -1,0 +1,190 @@
+"""Runs the recorded requests against a server of its own, in file order, and compares the answers."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import re
+from pathlib import Path
+
+import pytest
+from mlcore.plugins import Plugins
+from mlcore.testing import start_server
+from mlcore.testing.process import HttpAnswer
+
+HERE = Path(__file__).parent
+RECORDED = json.loads((HERE / "cases.json").read_text())
+OWN = json.loads((HERE / "own_cases.json").read_text())
+
+# Models of the folder that cannot be loaded yet; the index is compared without them.
+NOT_LOADED = {"table", "custom-route"}
+
+PANDAS = "there is no pandas codec yet"
+HANDLERS = "there are no custom handlers yet"
+STREAMS = "there are no streams over REST yet"
+WORKERS = "there are no workers yet"
+GRPC = "there is no gRPC transport yet"
+
+# A case that is served has to leave this list: it then passes, which fails the test.
+NOT_YET = {
+    "pd_mixed_columns": PANDAS,
+    "pd_row_count_mismatch": PANDAS,
+    "custom_handler_post": HANDLERS,
+    "stream_sse": STREAMS,
+    "stream_error_midway": STREAMS,
+    "workers_plain_exception": WORKERS,
+    "workers_shape_mismatch": WORKERS,
+    "workers_load_false_is_ready": WORKERS,
+    "grpc_ready_false": GRPC,
+    "grpc_model_metadata": GRPC,
+    "grpc_infer_raw": GRPC,
+    "grpc_wrong_contents_field": GRPC,
+    "grpc_unknown_version": GRPC,
+    "grpc_failing_inference": GRPC,
+    "grpc_stream": GRPC,
+    "grpc_repository_unload_unknown": GRPC,
+}
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def marked(cases):
+    """Return the cases as parameters; those of the list are expected to fail."""
+    reasons = [NOT_YET.get(case["name"]) for case in cases]
+    marks = [[pytest.mark.xfail(strict=True, reason=reason)] if reason else [] for reason in reasons]
+    return [pytest.param(case, id=case["name"], marks=mark) for case, mark in zip(cases, marks, strict=True)]
+
+
+class Servers:
+    """The servers that cases name, each started at its first case."""
+
+    def __init__(self):
+        self._running = {}
+
+    def __getitem__(self, name):
+        if name not in self._running:
+            folder, _, change = name.partition(", with ")
+            workers = re.search(r'"parallel_workers": (\d+)', change)
+            env = {"MLCORE_PARALLEL_WORKERS": workers[1]} if workers else {}
+            self._running[name] = start_server(HERE / "models" / folder, env=env)
+        return self._running[name]
+
+    def stop(self):
+        for running in self._running.values():
+            running.stop()
+
+
+@pytest.fixture(scope="module")
+def servers():
+    started = Servers()
+    yield started
+    started.stop()
+
+
+@pytest.mark.parametrize("case", marked(RECORDED))
+def test_a_recorded_request_is_answered_as_it_should_be(servers, case):
+    if case["transport"] == "grpc":
+        assert "grpc" in Plugins().transports
+        return  # the test then fails, until these cases are sent for real
+    answer = sent(servers[case["server"]], case)
+    expected = case["mlcore"]["body"]
+
+    assert answer.status == case["mlcore"]["status"], answer.body
+    if expected == "error":
+        assert_error(answer)
+    elif expected.startswith("same"):
+        assert_same(case, answer)
+    else:
+        assert expected == "any"
+
+
+@pytest.mark.parametrize("case", marked(OWN))
+def test_a_request_of_our_own_is_answered_as_it_should_be(servers, case):
+    answer = sent(servers["repo"], case)
+
+    assert answer.status == case["status"], answer.body
+    if answer.status >= 400:
+        assert_error(answer)
+        assert case["error"] in answer.json()["error"]
+    elif "response" in case:
+        assert plain(answer.json(), case["response"]) == plain(case["response"], case["response"])
+    for name, value in case.get("response_headers", {}).items():
+        assert answer.headers[name] == value
+
+
+def test_every_case_of_the_list_is_a_case():
+    assert set(NOT_YET) <= {case["name"] for case in RECORDED + OWN}
+    assert len({case["name"] for case in RECORDED + OWN}) == len(RECORDED + OWN)
+
+
+def sent(running, case):
+    """Send the request of a case: its headers, and none that a client would add."""
+    headers = dict(case.get("headers", {}))
+    body = None
+    if case.get("raw_body") is not None:
+        body = case["raw_body"].encode()
+    elif case.get("body") is not None:
+        body = json.dumps(case["body"]).encode()
+        headers.setdefault("Content-Type", "application/json")
+    if case.get("body_gzip"):
+        body = gzip.compress(body)
+        headers["Content-Encoding"] = "gzip"
+    connection = http.client.HTTPConnection(running.url.removeprefix("http://"), timeout=60)
+    try:
+        connection.request(case["method"], case["path"], body, headers)
+        answer = connection.getresponse()
+        return HttpAnswer(answer.status, answer.headers, answer.read())
+    finally:
+        connection.close()
+
+
+def assert_error(answer):
+    assert answer.headers["Content-Type"] == "application/json"
+    assert list(answer.json()) == ["error"]
+    assert answer.json()["error"]
+    assert "Traceback" not in answer.json()["error"]
+
+
+def assert_same(case, answer):
+    kind = case["response_kind"]
+    if kind == "empty":
+        assert answer.body == b""
+    elif kind == "text":
+        assert case["response"] in answer.body.decode()
+        assert answer.headers["Content-Type"] == case["response_headers"]["content-type"]
+    elif case["path"] == "/v2/repository/index":
+        assert_same_index(case, answer.json())
+    else:
+        assert answer.headers["Content-Type"] == case["response_headers"]["content-type"]
+        assert plain(answer.json(), case["response"]) == plain(case["response"], case["response"])
+
+
+def assert_same_index(case, items):
+    expected = {(item["name"], item.get("version")): item for item in case["response"]}
+    if case["models"] != ["all"]:
+        items = [item for item in items if item["name"] in case["models"]]
+    found = {(item["name"], item.get("version")): item for item in items}
+    sleepy = found.get(("sleepy", None))
+    if sleepy is not None:
+        assert (sleepy["state"], bool(sleepy["reason"])) == ("UNAVAILABLE", True)
+        expected["sleepy", None] = sleepy
+    for key in [key for key in {**expected, **found} if key[0] in NOT_LOADED]:
+        assert found.pop(key, {"state": "UNAVAILABLE"})["state"] == "UNAVAILABLE"
+        expected.pop(key, None)
+    assert found == expected
+
+
+def plain(value, expected):
+    """Return a value without empty parameters, and with an id that the server made as `<uuid4>` where one is due."""
+    if isinstance(value, dict):
+        known = expected if isinstance(expected, dict) else {}
+        return {
+            name: plain(member, known.get(name))
+            for name, member in value.items()
+            if not (name == "parameters" and member == {})
+        }
+    if isinstance(value, list):
+        known = expected if isinstance(expected, list) and len(expected) == len(value) else [None] * len(value)
+        return [plain(member, other) for member, other in zip(value, known, strict=True)]
+    return "<uuid4>" if expected == "<uuid4>" and UUID.fullmatch(str(value)) else value
