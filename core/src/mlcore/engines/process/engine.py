@@ -12,11 +12,11 @@ from mlcore_protocol import ModelMetadata
 from mlcore.engine import Engine, LoadedModel
 from mlcore.engines.process.handle import WorkerHandle
 from mlcore.engines.process.plans import plan_to_facts, settings_to_facts
-from mlcore.errors import MLCoreError, UnavailableError
+from mlcore.errors import MLCoreError, SettingsError, UnavailableError
 from mlcore.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator
 
     from mlcore.engine import Answer, Call
     from mlcore.loading import Plan
@@ -27,12 +27,25 @@ log = get_logger("mlcore.workers")
 _SHORT_LIFE_S = 60.0
 _LONGEST_WAIT_S = 30.0
 
+# The hooks that are asked where models live.
+_IN_WORKERS = {"mlcore_runtimes", "mlcore_codecs", "mlcore_wire_formats", "mlcore_load", "mlcore_predict"}
+
 
 class ProcessEngine(Engine):
     """Keeps workers alive and models in them."""
 
     async def start(self) -> None:
-        """Start the workers."""
+        """Start the workers.
+
+        Raises:
+            SettingsError: A plugin that was given in Python would have to be in the workers too.
+        """
+        for record in self.plugins.records:
+            if record.distribution == "python" and not _IN_WORKERS.isdisjoint(record.hooks):
+                raise SettingsError(
+                    f"plugin {record.name}: it is given in Python, so the workers cannot have it; install it, or set "
+                    "parallel_workers to 0"
+                )
         self._numbers = count(1)
         self._plans: dict[int, dict[str, Any]] = {}
         self._workers: list[WorkerHandle] = []
@@ -59,14 +72,17 @@ class ProcessEngine(Engine):
         async def infer(call: Call) -> Answer:
             return await self._least_busy(number).infer(number, call)
 
-        def stream(call: Call) -> AsyncIterator[Answer]:
+        def stream(call: Call) -> AsyncGenerator[Answer, None]:
             return self._least_busy(number).stream(number, call)
 
         async def unload() -> None:
             del self._plans[number]
             await asyncio.gather(*(worker.unload(number) for worker in self._workers))
 
-        return LoadedModel(plan.settings, metadata, infer, stream, unload)
+        def is_ready() -> bool:
+            return any(number in worker.models for worker in self._workers)
+
+        return LoadedModel(plan.settings, metadata, infer, stream, unload, is_ready)
 
     async def stop(self) -> None:
         """End the workers."""
@@ -112,7 +128,8 @@ class ProcessEngine(Engine):
             log.error("a model cannot be loaded again in a new worker", reason=str(error))
 
 
-_busyness: Callable[[WorkerHandle], int] = lambda worker: worker.under_way  # noqa: E731  # shorter than an attrgetter's type
+def _busyness(worker: WorkerHandle) -> int:
+    return worker.under_way
 
 
 def _no_worker() -> UnavailableError:

@@ -17,7 +17,7 @@ from mlcore.engines.process.frames import Frame, Kind
 from mlcore.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from mlcore.engine import Call
 
@@ -95,7 +95,7 @@ class WorkerHandle:
             self.under_way -= 1
         return _answer(frame)
 
-    async def stream(self, model: int, call: Call) -> AsyncIterator[Answer]:
+    async def stream(self, model: int, call: Call) -> AsyncGenerator[Answer, None]:
         """Answer one call with several answers; like `infer`."""
         number = next(self._numbers)
         queue = self._streams[number] = asyncio.Queue()

@@ -101,9 +101,10 @@ class Worker:
 
     async def _stream(self, frame: Frame) -> None:
         model, call = self._call(frame)
-        async for answer in model.stream(call):
-            self._send(Kind.ITEM, frame.number, answer)
-            await self._channel.drained()
+        async with contextlib.aclosing(model.stream(call)) as answers:
+            async for answer in answers:
+                self._send(Kind.ITEM, frame.number, answer)
+                await self._channel.drained()
         self._channel.send(Kind.END, frame.number)
 
     def _call(self, frame: Frame) -> tuple[LoadedModel, Call]:
