@@ -7,6 +7,7 @@ import itertools
 import pytest
 from mlcore import MLModel, ModelSettings
 from mlcore.settings import TensorSettings
+from mlcore.types import InferenceResponse
 from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import OpenAPIV30SpecValidator
 
@@ -145,34 +146,30 @@ def test_a_document_of_a_version_is_of_its_paths(serve):
     assert all(path.startswith("/v2/models/a%20b%7Bc%7D/versions/v%201%20%C3%BC") for path in version["paths"])
 
 
-@pytest.mark.parametrize(
-    ("datatype", "shape", "content_type"),
-    [
-        *itertools.product(["BOOL", "UINT8", "INT64", "FP16", "BF16", "FP32", "FP64"], [[], [-1], [2, 0, -1]], [None]),
-        ("BYTES", [-1, 1], "str"),
-        ("BYTES", [-1], "base64"),
-        ("BYTES", [2, 2], "datetime"),
-        ("", [], None),
-    ],
-)
-def test_the_example_fits_what_a_model_declares(serve, datatype, shape, content_type):
-    class Decoding(MLModel):
-        """Decodes its input, which fails where the input is wrong."""
+class Decoding(MLModel):
+    """Decodes its input, which fails where the input is wrong."""
 
-        def predict(self, payload):
-            from mlcore.types import InferenceResponse
+    def predict(self, payload):
+        self.decode(payload.inputs[0])
+        return InferenceResponse(model_name=self.name, outputs=[])
 
-            self.decode(payload.inputs[0])
-            return InferenceResponse(model_name=self.name, outputs=[])
 
-    parameters = {"content_type": content_type} if content_type else None
-    declared = TensorSettings(name="x", datatype=datatype, shape=shape, parameters=parameters)
-    serving = serve(ModelSettings(name="m", implementation=Decoding, inputs=[declared]))
-    document = document_of(serving, "m")
-    body = request_body(document, "m")
+def test_the_example_fits_what_a_model_declares(serve):
+    numbers = ["BOOL", "UINT8", "INT64", "FP16", "BF16", "FP32", "FP64"]
+    kinds = [*itertools.product(numbers, [[], [-1], [2, 0, -1]], [None]), ("", [], None)]
+    kinds += [("BYTES", [-1, 1], "str"), ("BYTES", [-1], "base64"), ("BYTES", [2, 2], "datetime"), ("BYTES", [], "x")]
+    models = []
+    for number, (datatype, shape, content_type) in enumerate(kinds):
+        parameters = {"content_type": content_type} if content_type else None
+        declared = TensorSettings(name="x", datatype=datatype, shape=shape, parameters=parameters)
+        models.append(ModelSettings(name=f"m{number}", implementation=Decoding, inputs=[declared]))
+    serving = serve(*models)
 
-    assert is_valid(document, body["schema"], body["example"])
-    assert serving.post("/v2/models/m/infer", body["example"]).status == 200
+    for model in models:
+        document = document_of(serving, model.name)
+        body = request_body(document, model.name)
+        assert is_valid(document, body["schema"], body["example"])
+        assert serving.post(f"/v2/models/{model.name}/infer", body["example"]).status == 200
 
 
 def test_the_document_of_a_server_without_models_is_valid(serve):
