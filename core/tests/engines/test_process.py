@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from mlcore import MLModel, ModelSettings, Server
+from mlcore import MLModel, ModelSettings, Server, hookimpl
 from mlcore.engine import Call
-from mlcore.errors import InferenceError, InternalError, MLCoreError, ModelLoadError, UnavailableError
+from mlcore.errors import InferenceError, InternalError, MLCoreError, ModelLoadError, SettingsError, UnavailableError
 from mlcore.testing import call_of, response_of, start_server
 from mlcore.types import InferenceRequest, RequestInput
 
@@ -198,12 +198,13 @@ async def test_streams_arrive_piece_by_piece(server: Server) -> None:
 
 
 async def test_a_stream_that_fails_says_so_after_its_good_pieces(server: Server) -> None:
-    words = []
-    with pytest.raises(InferenceError, match="no boom"):
-        async for answer in server.dispatcher.stream(asking("x", "one boom")):
-            words.append(response_of(answer).outputs[0].data.root[0])
+    answers = server.dispatcher.stream(asking("x", "one boom"))
 
-    assert words == ["one"]
+    first = response_of(await anext(answers))
+    with pytest.raises(InferenceError, match="no boom"):
+        await anext(answers)
+
+    assert first.outputs[0].data.root == ["one"]
 
 
 async def test_a_cancelled_request_is_cancelled_in_the_model(server: Server, tmp_path: Path) -> None:
@@ -229,20 +230,17 @@ async def test_a_killed_only_worker_is_replaced_with_its_models(folder: Path) ->
     async with Server(folder, transports=[], parallel_workers=1) as server:
         (worker,) = workers_of(os.getpid())
         worker.kill()
-        refused = 0
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    pid = int(await said(server, "pid"))
-                except UnavailableError as error:
-                    assert error.retry_after_s
-                    refused += 1
-                    await asyncio.sleep(0.05)
-                else:
-                    break
+        await eventually(lambda: not server.control.is_ready)
+        (item,) = server.control.index()
+        with pytest.raises(UnavailableError) as refused:
+            await said(server, "pid")
+        await eventually(lambda: server.control.is_ready)
+        pid = int(await said(server, "pid"))
 
         assert pid != worker.pid
-        assert refused
+        assert refused.value.retry_after_s
+        assert item.state == "UNAVAILABLE"
+        assert "worker" in item.reason
 
 
 async def test_stopping_leaves_no_worker(folder: Path) -> None:
@@ -301,11 +299,6 @@ async def test_a_model_that_fails_to_load_says_why(folder: Path) -> None:
     assert "load() returned False" in item.reason
 
 
-class Importable(MLModel):
-    async def predict(self, payload: InferenceRequest) -> None:
-        raise InferenceError("reached")
-
-
 async def test_a_class_from_python_is_refused_where_a_worker_cannot_import_it() -> None:
     class Local(MLModel):
         pass
@@ -315,3 +308,14 @@ async def test_a_class_from_python_is_refused_where_a_worker_cannot_import_it() 
     ) as server:
         with pytest.raises(ModelLoadError, match="parallel_workers"):
             await server.control.load("local")
+
+
+async def test_a_plugin_from_python_that_the_workers_would_need_is_refused(folder: Path) -> None:
+    class Guard:
+        @hookimpl
+        def mlcore_predict(self, model: MLModel) -> None:
+            return None
+
+    with pytest.raises(SettingsError, match="parallel_workers"):
+        async with Server(folder, plugins=[Guard()], transports=[], parallel_workers=1):
+            pass

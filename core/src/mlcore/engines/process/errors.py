@@ -7,10 +7,11 @@ from typing import Any
 from mlcore import errors
 from mlcore.errors import InternalError, MLCoreError
 
-_CLASSES = {
+# Those that are made of a message alone; the others travel as what they are besides.
+_CLASSES: dict[str, type[MLCoreError]] = {
     name: kind
     for name in errors.__all__
-    if isinstance(kind := getattr(errors, name), type) and kind.__init__ is MLCoreError.__init__
+    if (kind := getattr(errors, name)).__dict__.get("__init__") is None or kind is MLCoreError
 }
 
 

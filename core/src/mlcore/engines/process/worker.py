@@ -19,10 +19,10 @@ from mlcore.engines.process.errors import to_facts
 from mlcore.engines.process.frames import Frame, Kind
 from mlcore.engines.process.plans import plan_from_facts, settings_from_facts
 from mlcore.errors import MLCoreError, UnavailableError
+from mlcore.event_loop import loop_factory
 from mlcore.host import ModelHost
 from mlcore.logs import get_logger, set_up_logging
 from mlcore.plugins import Plugins
-from mlcore.server import loop_factory
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
