@@ -114,7 +114,7 @@ def until():
 
     async def until(condition, timeout_s=10):
         async with asyncio.timeout(timeout_s):
-            while not condition():  # noqa: ASYNC110  # there is no event for what tests wait for
+            while not condition():  # there is no event for what tests wait for
                 await asyncio.sleep(0.005)
 
     return until

@@ -34,8 +34,11 @@ def mlcore_wire_formats() -> dict[str, str]:
 
 @hookimpl
 def mlcore_engines() -> dict[str, str]:
-    """Offer the engine that keeps models in the server's own process."""
-    return {"inline": "mlcore.engines.inline:InlineEngine"}
+    """Offer the engines: models in the server's own process, and in workers."""
+    return {
+        "inline": "mlcore.engines.inline:InlineEngine",
+        "process": "mlcore.engines.process.engine:ProcessEngine",
+    }
 
 
 @hookimpl

@@ -76,10 +76,9 @@ class ControlPlane:
             ModelNotFoundError: There is no such model.
         """
         try:
-            self._registry.find(name, version)
+            return self._registry.find(name, version).model.is_ready()
         except UnavailableError:
             return False
-        return True
 
     def server_metadata(self) -> ServerMetadata:
         """Return what the server says of itself."""
@@ -113,7 +112,7 @@ class ControlPlane:
 
         Reads the disk, and may be called in any thread.
         """
-        states = dict(self._registry.states)
+        states = {key: self._registry.state(key) or state for key, state in dict(self._registry.states).items()}
         try:
             found = self._models.found()
         except SettingsError:
@@ -125,8 +124,7 @@ class ControlPlane:
 
     def failures(self) -> dict[Key, str]:
         """Return the models that were asked for and are not ready, with the reason."""
-        states = self._registry.states.items()
-        return {key: state.reason for key, state in states if state.is_wanted and state.state != READY}
+        return self._registry.failures()
 
     # --- the life of the models ---
 

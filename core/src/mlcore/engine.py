@@ -58,6 +58,11 @@ class Answer(msgspec.Struct):
     headers: dict[str, str] | None = None
 
 
+def always_ready() -> bool:
+    """Say yes: a model in the server's own process is there as long as the server is."""
+    return True
+
+
 class LoadedModel(msgspec.Struct, frozen=True):
     """A model that is ready for requests, wherever it lives.
 
@@ -67,6 +72,7 @@ class LoadedModel(msgspec.Struct, frozen=True):
         infer: Answers one call.
         stream: Answers one call with several answers; whoever stops early closes it.
         unload: Lets go of it; nothing is under way any more.
+        is_ready: Says whether it answers now; a worker that died may be on its way back.
     """
 
     settings: ModelSettings
@@ -74,6 +80,7 @@ class LoadedModel(msgspec.Struct, frozen=True):
     infer: Callable[[Call], Awaitable[Answer]]
     stream: Callable[[Call], AsyncGenerator[Answer, None]]
     unload: Callable[[], Awaitable[None]]
+    is_ready: Callable[[], bool] = always_ready
 
 
 class Engine(ABC):

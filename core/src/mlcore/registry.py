@@ -104,7 +104,23 @@ class ModelRegistry:
     @property
     def is_ready(self) -> bool:
         """Whether every model that was asked for is ready."""
-        return all(state.state == READY for state in self.states.values() if state.is_wanted)
+        return not self.failures()
+
+    def failures(self) -> dict[Key, str]:
+        """Return the models that were asked for and are not ready, with the reason."""
+        return {
+            key: state.reason
+            for key in self.states
+            if (state := self.state(key)) and state.is_wanted and state.state != READY
+        }
+
+    def state(self, key: Key) -> ModelState | None:
+        """Return how a model does now, which its workers have a say in; `None` where it was never asked for."""
+        state = self.states.get(key)
+        served = self._served.get(key)
+        if state is not None and state.state == READY and served is not None and not served.model.is_ready():
+            return ModelState(UNAVAILABLE, "its worker has ended; another one is loading it")
+        return state
 
 
 def called(key: Key) -> str:

@@ -13,6 +13,7 @@ from mlcore.control import ControlPlane
 from mlcore.dispatcher import Dispatcher
 from mlcore.engine import make_engine
 from mlcore.errors import FailedPreconditionError, ModelLoadError, SettingsError
+from mlcore.event_loop import loop_factory
 from mlcore.imports import made_of
 from mlcore.logs import get_logger
 from mlcore.plugins import Plugins
@@ -227,13 +228,5 @@ def serve(
 
 def run_until_stopped(server: Server, on_start: Callable[[Server], None] | None = None) -> None:
     """Run a server on a new event loop, uvloop where it is installed."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(server.run(on_start))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

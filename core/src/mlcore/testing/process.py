@@ -61,11 +61,10 @@ class RunningServer:
         return self.request("GET", path, None, headers)
 
     def post(self, path: str, body: Any = b"", headers: Mapping[str, str] | None = None) -> HttpAnswer:
-        """Send a POST request; anything but bytes is sent as JSON."""
+        """Send a POST request; the body is JSON unless the headers say otherwise, and bytes are sent as they are."""
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
-            headers = {"Content-Type": "application/json", **(headers or {})}
-        return self.request("POST", path, body, headers)
+        return self.request("POST", path, body, {"Content-Type": "application/json", **(headers or {})})
 
     def infer(self, model: str, *inputs: dict[str, Any], **members: Any) -> HttpAnswer:
         """Send an infer request with these inputs, and other members such as `outputs`."""

@@ -1,0 +1,61 @@
+"""What the front and a worker say to each other: a fixed header, a few facts in msgpack, and bytes. Never a pickle."""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+from mlcore_protocol import Buffer
+
+HEADER = struct.Struct("<BxxxIIiQ")
+"""Kind, number of the exchange, bytes of the facts, bytes of the payload's JSON head or -1, bytes of the payload."""
+
+
+class Kind(IntEnum):
+    """What a frame is for. An exchange is opened by the front, and its answers carry its number."""
+
+    SETTINGS = 1
+    LOAD = 2
+    UNLOAD = 3
+    INFER = 4
+    STREAM = 5
+    CANCEL = 6
+    ANSWER = 16
+    ITEM = 17
+    END = 18
+    FAILURE = 19
+
+
+class Frame(msgspec.Struct):
+    """One message.
+
+    Attributes:
+        kind: What it is for.
+        number: The exchange that it belongs to.
+        facts: Plain data, by kind.
+        head_length: Bytes of the JSON head in front of binary tensors, where the payload has one.
+        payload: Bytes that nobody in between looks at.
+    """
+
+    kind: Kind
+    number: int
+    facts: Any = None
+    head_length: int | None = None
+    payload: Buffer = b""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+
+
+def head_of(kind: Kind, number: int, facts: Any, head_length: int | None, payload_length: int) -> bytes:
+    """Return the header and the facts of a frame."""
+    packed = _encode(facts)
+    return HEADER.pack(kind, number, len(packed), -1 if head_length is None else head_length, payload_length) + packed
+
+
+def facts_of(packed: Buffer) -> Any:
+    """Return the facts that a frame holds."""
+    return _decode(packed)
