@@ -398,16 +398,6 @@ def test_a_transport_that_is_not_started_has_no_url(models):
         Server(models=models, transports=[]).url("rest")
 
 
-def test_parallel_workers_need_an_engine_that_says_so_when_it_is_not_installed(models):
-    with pytest.raises(SettingsError) as raised:
-        Server(models=models, transports=[], parallel_workers=2)
-
-    assert str(raised.value).startswith(
-        "parallel_workers: 2 needs the engine 'process', which is not installed; set it to 0, which runs the models in "
-        "the server's own process. no engine is called 'process'."
-    )
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

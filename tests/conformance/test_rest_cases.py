@@ -23,7 +23,6 @@ NOT_LOADED = {"table", "custom-route"}
 PANDAS = "there is no pandas codec yet"
 HANDLERS = "there are no custom handlers yet"
 STREAMS = "there are no streams over REST yet"
-WORKERS = "there are no workers yet"
 GRPC = "there is no gRPC transport yet"
 
 # A case that is served has to leave this list: it then passes, which fails the test.
@@ -33,9 +32,6 @@ NOT_YET = {
     "custom_handler_post": HANDLERS,
     "stream_sse": STREAMS,
     "stream_error_midway": STREAMS,
-    "workers_plain_exception": WORKERS,
-    "workers_shape_mismatch": WORKERS,
-    "workers_load_false_is_ready": WORKERS,
     "grpc_ready_false": GRPC,
     "grpc_model_metadata": GRPC,
     "grpc_infer_raw": GRPC,

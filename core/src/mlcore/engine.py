@@ -131,9 +131,4 @@ def find_engine(settings: Settings, plugins: Plugins) -> Offer[type[Engine] | st
     try:
         return plugins.engines.get(name)
     except UnknownNameError as error:
-        if settings.engine is None and settings.parallel_workers:
-            raise SettingsError(
-                f"parallel_workers: {settings.parallel_workers} needs the engine '{name}', which is not installed; "
-                f"set it to 0, which runs the models in the server's own process. {error}"
-            ) from error
         raise SettingsError(f"engine: {error}") from error

@@ -1,0 +1,89 @@
+"""`mlcore plugins`: what is installed, what it offers, and what is wrong."""
+
+import json
+
+import pytest
+
+GOOD = """
+from mlcore import hookimpl
+
+@hookimpl
+def mlcore_runtimes():
+    return {"wave": "some.where:Runtime"}
+
+@hookimpl
+def mlcore_codecs():
+    return {"wave": ["mlcore.codecs:StringCodec"]}
+"""
+
+
+@pytest.fixture
+def report(run):
+    """Return a function that gives the report as data, and the exit code."""
+
+    def report():
+        done = run("plugins", "--json")
+        assert done.stderr == ""
+        return json.loads(done.stdout), done.returncode
+
+    return report
+
+
+def test_what_is_installed_is_listed_with_versions_and_hooks(run):
+    done = run("plugins")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["mlcore-core:builtin", "0.1.0", "active", "codecs,", "commands,", "engines,", "wire_formats"] in lines
+    assert ["inline", "mlcore-core"] in lines
+    assert ["application/json", "mlcore-core"] in lines
+    assert {"Plugins", "Engines", "Codecs", "Commands"} <= {line[0] for line in lines if len(line) == 1}
+    assert "Problems" not in done.stdout
+
+
+def test_a_good_a_broken_and_a_duplicate_plugin_are_told_apart(plugin, run, report):
+    plugin("runtime-one", GOOD, version="1.5")
+    plugin("runtime-two", GOOD)
+    plugin("runtime-wrong", "1 / 0")
+
+    data, code = report()
+
+    assert code == 1
+    found = {record["name"]: record for record in data["plugins"]}
+    assert found["runtime-one:runtime_one"] == {
+        "name": "runtime-one:runtime_one",
+        "version": "1.5",
+        "state": "active",
+        "error": "",
+        "hooks": ["mlcore_codecs", "mlcore_runtimes"],
+    }
+    assert found["runtime-wrong:runtime_wrong"]["state"] == "broken"
+    assert found["runtime-wrong:runtime_wrong"]["error"] == "fails to import: ZeroDivisionError: division by zero"
+    assert data["offered"]["runtime"]["wave"] == ["runtime-one", "runtime-two"]
+    assert data["problems"] == [
+        "the runtime 'wave' is offered by runtime-one and runtime-two; write 'runtime-one#wave' or 'runtime-two#wave', "
+        "or name the other in plugins.deny",
+        "the content type 'wave' is offered by runtime-one and runtime-two; name one of them in plugins.deny",
+    ]
+    text = run("plugins").stdout
+    assert "fails to import: ZeroDivisionError" in text
+    assert "Problems\n  the runtime 'wave' is offered by" in text
+
+
+def test_a_denied_plugin_is_shown_as_denied(plugin, report, monkeypatch):
+    plugin("runtime-one", GOOD)
+    monkeypatch.setenv("MLCORE_PLUGINS", '{"deny": ["runtime-one"]}')
+
+    data, code = report()
+
+    assert code == 0
+    assert next(record["state"] for record in data["plugins"] if record["name"].startswith("runtime-one")) == "denied"
+
+
+def test_a_codec_that_cannot_be_imported_is_a_problem(plugin, report):
+    plugin("runtime-one", GOOD.replace("mlcore.codecs:StringCodec", "nowhere_at_all:Codec"))
+
+    data, code = report()
+
+    assert code == 1
+    assert data["problems"][0].startswith("plugin codec 'wave' of runtime-one: cannot import nowhere_at_all:Codec")
