@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,7 +36,10 @@ class Many(MLModel):
     """Does what the input's name says."""
 
     def load(self):
-        return self.settings.parameters.extra.get("load", True)
+        outcome = self.settings.parameters.extra.get("load", True)
+        if outcome == "die":
+            os._exit(4)
+        return outcome
 
     async def predict(self, payload):
         tensor = payload.inputs[0]
@@ -297,6 +301,21 @@ async def test_a_model_that_fails_to_load_says_why(folder: Path) -> None:
 
     assert item.state == "UNAVAILABLE"
     assert "load() returned False" in item.reason
+
+
+async def test_a_model_that_kills_its_worker_while_it_loads_stops_no_other(folder: Path) -> None:
+    deadly = folder.parent / "deadly"
+    shutil.copytree(folder, deadly)
+    settings = {"name": "a-deadly", "implementation": "many.Many", "parameters": {"extra": {"load": "die"}}}
+    (deadly / "model-settings.json").write_text(json.dumps(settings))
+
+    async with Server(folder.parent, transports=[], parallel_workers=1) as server:
+        await eventually(lambda: server.control.model_is_ready("many"))
+        pid = await said(server, "pid")
+        states = {item.name: item.state for item in server.control.index()}
+
+    assert pid
+    assert states == {"a-deadly": "UNAVAILABLE", "many": "READY"}
 
 
 async def test_a_class_from_python_is_refused_where_a_worker_cannot_import_it() -> None:

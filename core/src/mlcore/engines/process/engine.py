@@ -49,6 +49,8 @@ class ProcessEngine(Engine):
         self._numbers = count(1)
         self._plans: dict[int, dict[str, Any]] = {}
         self._workers: list[WorkerHandle] = []
+        self._loading = asyncio.Lock()
+        self._has_worker = asyncio.Event()
         self._respawns: set[asyncio.Task[None]] = set()
         self._deaths = 0
         self._last_death = 0.0
@@ -60,14 +62,10 @@ class ProcessEngine(Engine):
         """Load a model in every worker; see `Engine.load`."""
         facts = plan_to_facts(plan)
         number = next(self._numbers)
-        loads = [worker.load(number, facts) for worker in self._workers]
-        outcomes = await asyncio.gather(*loads, return_exceptions=True)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        if failures or not outcomes:
-            await asyncio.gather(*(worker.unload(number) for worker in self._workers))
-            raise failures[0] if failures else _no_worker()
-        self._plans[number] = facts
-        metadata = ModelMetadata.model_validate(next(iter(outcomes)))  # type: ignore[arg-type]  # no failure is left
+        # One at a time: if a worker dies of it, it is this model's doing, and no other load is under way.
+        async with self._loading:
+            await self._has_worker.wait()
+            metadata = await self._load_everywhere(number, facts)
 
         async def infer(call: Call) -> Answer:
             return await self._least_busy(number).infer(number, call)
@@ -92,6 +90,26 @@ class ProcessEngine(Engine):
         await asyncio.gather(*self._respawns, return_exceptions=True)
         await asyncio.gather(*(worker.stop() for worker in list(self._workers)))
 
+    async def _load_everywhere(self, number: int, facts: dict[str, Any]) -> ModelMetadata:
+        """Load a model in every worker, or in none. There is at least one."""
+        asked: list[WorkerHandle] = []
+        try:
+            while late := [worker for worker in self._workers if worker not in asked]:
+                asked += late
+                outcomes = await asyncio.gather(
+                    *(worker.load(number, facts) for worker in late), return_exceptions=True
+                )
+                for outcome in outcomes:
+                    if isinstance(outcome, BaseException):
+                        raise outcome
+        except BaseException:
+            for worker in asked:
+                worker.forget(number)
+            raise
+        # From here on a new worker loads it by itself; nothing has been awaited since the last look.
+        self._plans[number] = facts
+        return ModelMetadata.model_validate(outcomes[0])  # type: ignore[arg-type]  # none of them is an exception
+
     def _least_busy(self, model: int) -> WorkerHandle:
         ready = [worker for worker in self._workers if model in worker.models]
         if not ready:
@@ -102,6 +120,7 @@ class ProcessEngine(Engine):
         worker = WorkerHandle(self._on_exit)
         await worker.start(self._facts)
         self._workers.append(worker)
+        self._has_worker.set()
         # All of them at once: a model counts as there only when its own load is done.
         for number, plan in list(self._plans.items()):
             await worker.load(number, plan)
@@ -109,6 +128,8 @@ class ProcessEngine(Engine):
     def _on_exit(self, worker: WorkerHandle, code: int) -> None:
         if worker in self._workers:
             self._workers.remove(worker)
+        if not self._workers:
+            self._has_worker.clear()
         if self._is_stopping:
             return
         log.error("a worker has ended, another is started", pid=worker.pid, exit_code=code, under_way=worker.under_way)

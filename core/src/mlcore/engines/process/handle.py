@@ -82,6 +82,14 @@ class WorkerHandle:
         except UnavailableError:
             return
 
+    def forget(self, model: int) -> None:
+        """Unload a model that may be loaded or not, without waiting."""
+        self.models.discard(model)
+        try:
+            self._channel.send(Kind.UNLOAD, next(self._numbers), model)
+        except ConnectionResetError:
+            return
+
     async def infer(self, model: int, call: Call) -> Answer:
         """Answer one call.
 
