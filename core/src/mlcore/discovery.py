@@ -84,7 +84,9 @@ def _readable(distribution: Distribution) -> list[EntryPoint]:
 
 
 def _distribution_of(point: EntryPoint) -> str:
-    return (point.dist.name if point.dist is not None else None) or "unknown"  # none after a broken uninstall
+    # There is no name after a broken uninstall, where `dist.name` is None or, on newer Pythons, a warning.
+    names = point.dist.metadata.get_all("Name") if point.dist is not None else None
+    return names[0] if names else "unknown"
 
 
 def _is_denied(record: PluginRecord, settings: PluginSettings) -> bool:

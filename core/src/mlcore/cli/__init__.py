@@ -19,7 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mlcore.errors import MLCoreError, SettingsError
 
     # Until a command sets up logging, what is logged is not for the terminal: errors are one line each.
-    logging.getLogger("mlcore").addHandler(logging.NullHandler())
+    ours = logging.getLogger("mlcore")
+    if not ours.handlers:
+        ours.addHandler(logging.NullHandler())
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         given = _parser(arguments).parse_args(arguments)

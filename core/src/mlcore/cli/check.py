@@ -77,13 +77,13 @@ def _model_problems(settings: ModelSettings, plugins: Plugins, root: Path) -> li
     """Return what is wrong with one model, as far as that shows without loading it."""
     from mlcore.errors import MLCoreError
     from mlcore.loading import load_class, make_plan, ready_made
-    from mlcore.own_modules import own_modules, shared_folder
+    from mlcore.own_modules import forget, own_modules, shared_folder
 
     problems = []
     uri = settings.parameters.uri
     if uri is not None and _is_path(uri) and not ((settings.folder or root) / Path(uri).expanduser()).exists():
         problems.append(f"parameters.uri: there is no file or folder '{uri}' (relative to the model's folder)")
-    shared_folder.set(root)
+    token = shared_folder.set(root)
     try:
         plan = make_plan(settings, plugins, root)
         with own_modules(settings.folder):
@@ -91,9 +91,11 @@ def _model_problems(settings: ModelSettings, plugins: Plugins, root: Path) -> li
                 if plan.target is None:
                     problems.append(plan.problem)
                 else:
-                    load_class(plan.target, settings.implementation)
+                    forget(load_class(plan.target, settings.implementation))
     except MLCoreError as error:
         problems.append(str(error))
+    finally:
+        shared_folder.reset(token)
     return problems
 
 

@@ -215,7 +215,8 @@ def _plain(hint: Any) -> Any:
         return list[get_args(hint)]  # type: ignore[misc]  # built at run time
     if isinstance(origin, type) and origin.__name__ == "ndarray":
         return origin
-    return hint
+    alias = getattr(origin, "__value__", None)  # `type NDArray[...] = ...`, as numpy has it on newer Pythons
+    return hint if alias is None else _plain(alias)
 
 
 def _result_codec(codecs: CodecRegistry, hint: Any) -> type[InputCodec] | type[RequestCodec] | None:
