@@ -99,6 +99,23 @@ async def test_a_model_that_is_not_there_cannot_be_loaded_or_unloaded(repository
         assert index(server) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["..", "../m", "a/../m", "/etc", "m/", "m.", "m ", ".", "...", "", "M", "m\0", "m\n", "\x1b[1m", "x" * 10**7],
+)
+async def test_a_name_of_a_client_never_is_a_path(repository, noting, notes, name):
+    noting()
+    (repository / "..model").mkdir()
+
+    async with Server(repository, transports=[]) as server:
+        for operation in (server.control.load, server.control.unload):
+            with pytest.raises(ModelNotFoundError) as raised:
+                await operation(name)
+            assert len(str(raised.value)) < 200
+        assert index(server) == [("m", None, "READY", "")]
+        assert notes() == ["load one"]
+
+
 async def test_a_model_that_is_added_can_be_loaded(repository, noting, said):
     async with Server(repository, transports=[]) as server:
         noting()

@@ -102,6 +102,16 @@ async def test_a_missing_module_says_where_it_was_looked_for(reason):
     )
 
 
+@pytest.mark.parametrize(
+    ("implementation", "plugin"),
+    [("mlserver_wave.WaveModel", "runtime-wave"), ("mlserver_big_wave.inner.WaveModel", "runtime-big-wave")],
+)
+async def test_a_folder_of_another_server_says_which_plugin_may_be_missing(reason, implementation, plugin):
+    assert (await reason("", implementation)).endswith(
+        f"neither in the model's folder nor installed; a plugin for it may be installable as {plugin}"
+    )
+
+
 async def test_a_missing_inner_module_is_named_whole(reason):
     assert await reason("", "importlib.nowhere.MyModel") == (
         "implementation: 'importlib.nowhere.MyModel': there is no module 'importlib.nowhere', neither in the model's "

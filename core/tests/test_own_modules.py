@@ -97,6 +97,16 @@ async def test_a_file_named_like_a_module_of_the_standard_library_is_the_models_
         assert sys.modules["json"] is json
 
 
+async def test_a_module_of_the_standard_library_that_nobody_has_imported_yet_is_not_replaced(
+    repository, model, saying, said, monkeypatch
+):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    model("a", saying("colorsys.rgb_to_hsv(0, 0, 0)", imports="import colorsys"), modules={"colorsys": ""})
+
+    async with Server(repository, transports=[]) as server:
+        assert await said(server, "a") == "(0.0, 0.0, 0)"
+
+
 async def test_a_folder_named_like_an_installed_package_does_not_hide_it(
     repository, model, saying, said, tmp_path, monkeypatch
 ):

@@ -283,6 +283,21 @@ async def test_the_drain_delay_is_between_not_ready_and_the_closed_transports(tr
     assert time.monotonic() - began >= 0.1
 
 
+async def test_a_model_that_failed_does_not_shorten_the_drain_for_the_others(models):
+    class Failing(MLModel):
+        def load(self):
+            raise ValueError("no weights")
+
+    failing = ModelSettings(name="f", implementation=Failing)
+    server = Server(models=[*models, failing], transports=[], drain_delay=0.1)
+    await server.start()
+    began = time.monotonic()
+
+    await server.stop()
+
+    assert time.monotonic() - began >= 0.1
+
+
 async def test_models_may_be_left_unloaded_at_start(models, notes):
     async with Server(models=models, transports=[], load_models_at_startup=False) as server:
         assert server.control.is_ready

@@ -1,7 +1,6 @@
 """A settings file, and everything that may be wrong with it before its values are looked at."""
 
 import os
-import time
 
 import pytest
 from mlcore.errors import SettingsError
@@ -48,10 +47,8 @@ def test_a_huge_file_is_refused_without_reading_it(tmp_path):
     file = tmp_path / "settings.json"
     with file.open("wb") as opened:
         opened.truncate(100 * 2**20)
-    began = time.monotonic()
 
     assert problem(file) == "the file: larger than 1048576 bytes, which no settings file needs to be"
-    assert time.monotonic() - began < 1
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):

@@ -65,6 +65,11 @@ class ControlPlane:
         """Whether every model that was asked for is ready, and the server is not stopping."""
         return self._is_accepting and self._registry.is_ready
 
+    @property
+    def is_accepting(self) -> bool:
+        """Whether the server wants new clients: after the start, until the stop."""
+        return self._is_accepting
+
     def set_accepting(self, is_accepting: bool) -> None:
         """Say whether the server wants new clients: after the start, until the stop."""
         self._is_accepting = is_accepting

@@ -124,7 +124,7 @@ def _module(target: Target, implementation: Any) -> ModuleType:
         if target.file is None and f"{target.module}.".startswith(f"{missing}."):
             raise ModelLoadError(
                 f"implementation: '{implementation}': there is no module '{missing}', neither in the model's folder "
-                "nor installed"
+                f"nor installed{_offered_as(missing)}"
             ) from error
         raise ModelLoadError(f"implementation: '{implementation}' needs {_needed(missing)}") from error
     except (Exception, SystemExit) as error:  # a user's module may raise anything at import
@@ -132,6 +132,16 @@ def _module(target: Target, implementation: Any) -> ModuleType:
             f"implementation: the module '{target.module}' fails to import: {type(error).__name__}: {error}"
             f"{_line_of(error, target.file)}"
         ) from error
+
+
+def _offered_as(missing: str) -> str:
+    """Name the plugin that may offer what folders from another server name."""
+    other, _, kind = missing.partition(".")[0].partition("_")
+    return (
+        f"; a plugin for it may be installable as runtime-{kind.replace('_', '-')}"
+        if kind and other == "mlserver"
+        else ""
+    )
 
 
 def _needed(missing: str) -> str:

@@ -146,12 +146,12 @@ class _Finder(MetaPathFinder):
             _drop(self.private)
             raise
         finally:
-            _current.reset(token)
             sys.meta_path.remove(self)
             _drop(self.names)
             for place in list(sys.path_importer_cache):
                 if any(Path(place).is_relative_to(folder) for folder in self.folders):
                     del sys.path_importer_cache[place]
+            _current.reset(token)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -144,9 +144,9 @@ class Server:
             await asyncio.shield(self._stopping)
 
     async def _stop(self) -> None:
-        was_ready = self.control.is_ready
+        had_clients = self.control.is_accepting
         self.control.set_accepting(False)
-        if was_ready and self.settings.drain_delay:
+        if had_clients and self.settings.drain_delay:
             await asyncio.sleep(self.settings.drain_delay)
         began = time.monotonic()
         await self._stop_transports(self.settings.grace_period)

@@ -6,11 +6,11 @@ import pytest
 
 
 @pytest.fixture
-def check(run, repository):
+def check(mlcore, repository):
     """Return a function that checks the repository and returns the lines and the exit code."""
 
-    def check(*arguments, **options):
-        done = run("check", repository, *arguments, **options)
+    def check():
+        done = mlcore("check", repository)
         assert done.stderr == ""
         return done.stdout.splitlines(), done.returncode
 
@@ -60,10 +60,10 @@ def test_the_settings_of_the_server_are_checked_as_well(check, model, repository
         "1 model checked, 2 problems",
     ]
 
-    (repository / "settings.json").write_text(json.dumps({"parallel_workers": 2, "transports": ["rset"]}))
+    (repository / "settings.json").write_text(json.dumps({"engine": "inlne", "transports": ["rset"]}))
     lines, code = check()
     assert code == 1
-    assert lines[0].startswith("parallel_workers: 2 needs the engine 'process', which is not installed")
+    assert lines[0].startswith("engine: no engine is called 'inlne'; did you mean 'inline'?")
     assert lines[1].startswith("transports: no transport is called 'rset'; did you mean 'rest'?")
 
 
@@ -112,11 +112,8 @@ def test_a_uri_that_can_only_be_a_file_has_to_be_there(check, model, uri):
     assert check()[0][0].startswith(f"model 'a': parameters.uri: there is no file or folder '{uri}'")
 
 
-def test_nothing_is_loaded(check, model):
-    model(
-        "a",
-        "from mlcore import MLModel\nclass MyModel(MLModel):\n    def load(self):\n        raise SystemExit('loaded')\n",
-    )
+def test_nothing_is_loaded(check, model, saying):
+    model("a", saying("1", load="raise SystemExit('loaded')"))
 
     assert check()[1] == 0
 

@@ -18,19 +18,19 @@ def mlcore_codecs():
 
 
 @pytest.fixture
-def report(run):
+def report(mlcore):
     """Return a function that gives the report as data, and the exit code."""
 
     def report():
-        done = run("plugins", "--json")
+        done = mlcore("plugins", "--json")
         assert done.stderr == ""
         return json.loads(done.stdout), done.returncode
 
     return report
 
 
-def test_what_is_installed_is_listed_with_versions_and_hooks(run):
-    done = run("plugins")
+def test_what_is_installed_is_listed_with_versions_and_hooks(mlcore):
+    done = mlcore("plugins")
 
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split() for line in done.stdout.splitlines()]
@@ -41,7 +41,7 @@ def test_what_is_installed_is_listed_with_versions_and_hooks(run):
     assert "Problems" not in done.stdout
 
 
-def test_a_good_a_broken_and_a_duplicate_plugin_are_told_apart(plugin, run, report):
+def test_a_good_a_broken_and_a_duplicate_plugin_are_told_apart(plugin, mlcore, report):
     plugin("runtime-one", GOOD, version="1.5")
     plugin("runtime-two", GOOD)
     plugin("runtime-wrong", "1 / 0")
@@ -65,7 +65,7 @@ def test_a_good_a_broken_and_a_duplicate_plugin_are_told_apart(plugin, run, repo
         "or name the other in plugins.deny",
         "the content type 'wave' is offered by runtime-one and runtime-two; name one of them in plugins.deny",
     ]
-    text = run("plugins").stdout
+    text = mlcore("plugins").stdout
     assert "fails to import: ZeroDivisionError" in text
     assert "Problems\n  the runtime 'wave' is offered by" in text
 

@@ -9,8 +9,8 @@ import pytest
     ("file", "required", "known"),
     [("settings", None, "http_port"), ("model-settings", ["implementation"], "implementation")],
 )
-def test_a_schema_is_printed(run, file, required, known):
-    done = run("schema", file)
+def test_a_schema_is_printed(mlcore, file, required, known):
+    done = mlcore("schema", file)
 
     schema = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")

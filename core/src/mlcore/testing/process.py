@@ -49,7 +49,7 @@ class RunningServer:
     process: subprocess.Popen[str]
     urls: dict[str, str] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
-    _reader: threading.Thread | None = None
+    _reader: threading.Thread = field(init=False, repr=False)
 
     @property
     def url(self) -> str:
@@ -92,8 +92,7 @@ class RunningServer:
             self.process.kill()
             self.process.wait()
             raise
-        if self._reader is not None:
-            self._reader.join(timeout_s)
+        self._reader.join(timeout_s)
         return code
 
 
