@@ -556,7 +556,7 @@ async def test_a_model_given_in_python_and_found_in_the_repository_is_an_error_t
                 "m",
                 None,
                 "UNAVAILABLE",
-                "model 'm' is given in Python, and stands in the repository too; rename one of them",
+                "model 'm' is given in Python, and is in the repository too; rename one of them",
             )
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mlcore.errors import MLCoreError, ModelLoadError, ModelNotFoundError, SettingsError, UnavailableError
@@ -77,8 +78,10 @@ class Lifecycle:
         for entry in self._repository.entries() if self._repository is not None else ():
             key = (entry.name, entry.version)
             if key in self._given:
-                problem = f"{called(key)} is given in Python, and stands in the repository too; rename one of them"
-                found[key] = (None, problem)
+                found[key] = (
+                    None,
+                    f"{called(key)} is given in Python, and is in the repository too; rename one of them",
+                )
             else:
                 found[key] = (entry.settings, entry.problem)
         return found
@@ -130,8 +133,7 @@ class Lifecycle:
         """Stop loads that are under way, unload every model, and allow no more loads.
 
         Args:
-            timeout_s: How long it may take; a model that holds its thread for longer is left alone. `None`: however
-                long it takes.
+            timeout_s: How long it may take, if not for ever; a model that works for longer is left behind.
         """
         self._is_closed = True
         await self._turns.cancel()
@@ -157,8 +159,8 @@ class Lifecycle:
                 await self._load(key, *found[key])
             except MLCoreError as error:
                 failures.append(error)
-        gone = [key for key in self._registry.served() if key[0] == name and key not in found]
-        await asyncio.gather(*(self._unload(key) for key in gone))
+        gone = (key for key in self._registry.served() if key[0] == name and key not in found)
+        await asyncio.gather(*map(self._unload, gone))
         self._drop_states(found)
         if not any(key[0] == name for key in found):
             raise ModelNotFoundError(name)
@@ -166,11 +168,9 @@ class Lifecycle:
             raise failures[0] if len(failures) == 1 else ModelLoadError("; ".join(map(str, failures)))
 
     async def _load_quietly(self, key: Key, settings: ModelSettings | None, problem: str) -> None:
-        try:
+        with suppress(MLCoreError):  # the log and the model's state say why
             async with self._turns.of(key[0]):
                 await self._load(key, settings, problem)
-        except MLCoreError:
-            pass  # the log and the model's state say why
 
     async def _load(self, key: Key, settings: ModelSettings | None, problem: str) -> None:
         is_served = key in self._registry.served()
@@ -232,8 +232,7 @@ class Lifecycle:
             self._registry.states[key] = ModelState(UNAVAILABLE, is_wanted=False)
 
     async def _wait_for(self, ending: asyncio.Task[None]) -> None:
-        done, _ = await asyncio.wait({ending}, timeout=self._patience_s)
-        if not done:
+        if not (await asyncio.wait({ending}, timeout=self._patience_s))[0]:
             log.warning("the old model still works on requests; it is unloaded after them", what=ending.get_name())
 
     def _drop_states(self, found: Found) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -75,7 +76,7 @@ def control_app(settings: Settings, control: ControlPlane) -> App:
     async def repository_index(request: Request[Any, Any, Any]) -> list[dict[str, Any]]:
         guard.check_page(request.scope["headers"])
         wanted = _decoded(await request.body(), _Index, '{} or {"ready": true}')
-        return [item.model_dump() for item in control.index(wanted.ready)]
+        return [item.model_dump() for item in await asyncio.to_thread(control.index, wanted.ready)]
 
     @post("/v2/repository/models/{name:str}/load", status_code=200)
     async def load(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
