@@ -5,7 +5,7 @@ A codec is a class with class methods, never an instance: it has no state. It kn
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from mlcore_protocol import (
     Datatype,
@@ -19,6 +19,7 @@ from mlcore_protocol import (
 from mlcore_protocol.errors import CodecError
 
 Tensor = RequestInput | ResponseOutput
+T = TypeVar("T", RequestInput, ResponseOutput)
 
 
 class InputCodec:
@@ -54,14 +55,7 @@ class InputCodec:
     @classmethod
     def encode_input(cls, name: str, payload: Any, **options: Any) -> RequestInput:
         """Return the input tensor that holds `payload`, for a client to send."""
-        shape, datatype, data = cls.write(payload, **options)
-        return RequestInput(
-            name=name,
-            shape=shape,
-            datatype=datatype,
-            parameters=cls._mark(),
-            data=TensorData(data),
-        )
+        return cls._written(RequestInput, name, payload, options)
 
     @classmethod
     def decode_input(cls, request_input: RequestInput) -> Any:
@@ -71,14 +65,7 @@ class InputCodec:
     @classmethod
     def encode_output(cls, name: str, payload: Any, **options: Any) -> ResponseOutput:
         """Return the output tensor that holds `payload`, for a model to answer with."""
-        shape, datatype, data = cls.write(payload, **options)
-        return ResponseOutput(
-            name=name,
-            shape=shape,
-            datatype=datatype,
-            parameters=cls._mark(),
-            data=TensorData(data),
-        )
+        return cls._written(ResponseOutput, name, payload, options)
 
     @classmethod
     def decode_output(cls, response_output: ResponseOutput) -> Any:
@@ -86,8 +73,10 @@ class InputCodec:
         return cls.read(response_output)
 
     @classmethod
-    def _mark(cls) -> Parameters:
-        return Parameters(content_type=cls.ContentType)
+    def _written(cls, kind: type[T], name: str, payload: Any, options: dict[str, Any]) -> T:
+        shape, datatype, data = cls.write(payload, **options)
+        parameters = Parameters(content_type=cls.ContentType)
+        return kind(name=name, shape=shape, datatype=datatype, parameters=parameters, data=TensorData(data))
 
 
 class RequestCodec:
