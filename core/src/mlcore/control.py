@@ -81,7 +81,7 @@ class ControlPlane:
             ModelNotFoundError: There is no such model.
         """
         try:
-            return self._registry.find(name, version).model.is_ready()
+            return not self._registry.find(name, version).model.problem()
         except UnavailableError:
             return False
 

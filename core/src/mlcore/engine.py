@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ class Call(msgspec.Struct):
         head_length: Bytes of the JSON head in front of binary tensors, where the client said so.
         headers: The client's headers, names in lower case.
         request_id: The id under which logs know the request, where the transport knows one.
+        arrived: When it arrived, by the machine's monotonic clock.
+        deadline: When its answer is of no use any more, by the same clock, where the front knows that.
     """
 
     model: str
@@ -40,6 +43,8 @@ class Call(msgspec.Struct):
     head_length: int | None = None
     headers: list[tuple[bytes, bytes]] = []
     request_id: str | None = None
+    arrived: float = msgspec.field(default_factory=time.monotonic)
+    deadline: float | None = None
 
 
 class Answer(msgspec.Struct):
@@ -58,9 +63,14 @@ class Answer(msgspec.Struct):
     headers: dict[str, str] | None = None
 
 
-def always_ready() -> bool:
-    """Say yes: a model in the server's own process is there as long as the server is."""
-    return True
+def one() -> int:
+    """Return the number of replicas of a model in the server's own process."""
+    return 1
+
+
+def no_problem() -> str:
+    """Say that nothing is wrong: a model in the server's own process is there as long as the server is."""
+    return ""
 
 
 class LoadedModel(msgspec.Struct, frozen=True):
@@ -69,10 +79,13 @@ class LoadedModel(msgspec.Struct, frozen=True):
     Attributes:
         settings: Its settings.
         metadata: What it says of itself, asked once.
-        infer: Answers one call.
+        infer: Answers one call. It may be cancelled, and ends then when the model's work on the call has ended: a
+            plain `predict` cannot be stopped.
         stream: Answers one call with several answers; whoever stops early closes it.
         unload: Lets go of it; nothing is under way any more.
-        is_ready: Says whether it answers now; a worker that died may be on its way back.
+        concurrency: Calls that one replica makes use of at once; `None` for any number.
+        replicas: Says how many replicas answer now.
+        problem: Says why it does not answer now, in one line; empty while it does.
     """
 
     settings: ModelSettings
@@ -80,7 +93,9 @@ class LoadedModel(msgspec.Struct, frozen=True):
     infer: Callable[[Call], Awaitable[Answer]]
     stream: Callable[[Call], AsyncGenerator[Answer, None]]
     unload: Callable[[], Awaitable[None]]
-    is_ready: Callable[[], bool] = always_ready
+    concurrency: int | None = None
+    replicas: Callable[[], int] = one
+    problem: Callable[[], str] = no_problem
 
 
 class Engine(ABC):

@@ -118,8 +118,8 @@ class ModelRegistry:
         """Return how a model does now, which its workers have a say in; `None` where it was never asked for."""
         state = self.states.get(key)
         served = self._served.get(key)
-        if state is not None and state.state == READY and served is not None and not served.model.is_ready():
-            return ModelState(UNAVAILABLE, "its worker has ended; another one is loading it")
+        if state is not None and state.state == READY and served is not None and (problem := served.model.problem()):
+            return ModelState(UNAVAILABLE, problem)
         return state
 
 

@@ -29,6 +29,7 @@ _LONGEST_NAME = 256
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Patience = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _path_segment(text: str) -> str:
@@ -103,6 +104,27 @@ class Settings(BaseSettings):
     threads: int = Field(
         1, ge=1, le=256, description="Threads of each model whose `predict` is a plain method; one runs calls in turn."
     )
+    worker_timeout: Patience = Field(
+        30.0, description="Seconds without a sign of life after which a worker is taken for hung, and replaced."
+    )
+    environments_dir: str = Field(
+        "", description="The folder that environment tarballs are unpacked in; one in the user's cache if empty."
+    )
+    max_queue_size: int = Field(
+        1000, ge=0, description="Requests that may wait for each model; further ones are refused with 503."
+    )
+    request_timeout: Patience | None = Field(
+        None, description="Seconds after which a request is given up with 504; never if absent."
+    )
+    load_timeout: Patience = Field(600.0, description="Seconds that the load of a model may take.")
+    cache_enabled: bool = Field(
+        False, description="Whether models that set `cache_enabled` too keep their answers, to give them again."
+    )
+    cache_size: int = Field(100, ge=1, description="The most answers that each model keeps.")
+    cache_bytes: int = Field(
+        64 * 2**20, ge=1, description="The most bytes that the answers that each model keeps may have."
+    )
+    cache_ttl: Patience | None = Field(None, description="Seconds that an answer is kept for; for ever if absent.")
     max_body_bytes: int = Field(
         64 * 2**20, gt=0, description="The largest request body, also after decompression, in bytes."
     )
@@ -163,6 +185,18 @@ class ModelParameters(BaseSettings):
     version: Segment | None = Field(None, description="The model's version, any text without slashes.")
     content_type: str | None = Field(None, description="The codec for whole requests that name none.")
     format: str | None = Field(None, description="The artefact's format, for runtimes that read several.")
+    inference_pool_gid: Segment | None = Field(
+        None, description="The pool of workers that the model lives in, any name; the server's own if absent."
+    )
+    autogenerate_inference_pool_gid: bool = Field(
+        False, description="Whether the model gets a pool for itself, if it names none."
+    )
+    environment_path: str | None = Field(
+        None, description="A virtual or conda environment whose Python runs the model, a path from its folder."
+    )
+    environment_tarball: str | None = Field(
+        None, description="The same as an archive that conda-pack made, a path from the model's folder."
+    )
     extra: dict[str, Any] = Field({}, description="Settings of the runtime; its own page names them.")
 
     @field_validator("version")
@@ -197,6 +231,38 @@ class ModelSettings(BaseSettings):
         0, ge=0, description="Rows of several requests that may be predicted at once; 0 or 1 is off."
     )
     max_batch_time: Seconds = Field(0.0, description="Seconds that a request may wait for others to join it.")
+    preferred_batch_sizes: list[Annotated[int, Field(ge=1)]] = Field(
+        [], description="Rows that the model works on best; a batch waits up to `max_batch_time` to get one of them."
+    )
+    pad_batch: bool | float = Field(
+        False,
+        description="Whether requests whose last, variable axis differs in size are padded to share a batch: true "
+        "pads with 0, a number with itself.",
+    )
+    max_concurrency: int | None = Field(
+        None, ge=1, description="Requests that an async `predict` works on at once; any number if absent."
+    )
+    max_queue_size: int | None = Field(
+        None, ge=0, description="Requests that may wait for the model; the server's setting if absent."
+    )
+    request_timeout: Patience | None = Field(
+        None, description="Seconds after which a request is given up with 504; the server's setting if absent."
+    )
+    load_timeout: Patience | None = Field(
+        None, description="Seconds that the model's load may take; the server's setting if absent."
+    )
+    warmup: list[dict[str, Any]] = Field(
+        [], description="Requests that are run before the model is ready, each as its JSON."
+    )
+    cache_enabled: bool = Field(
+        False, description="Whether answers are kept, to give them again; the server has to allow it too."
+    )
+    parallel_workers: int | None = Field(
+        None, ge=0, description="Worker processes of the model's own pool; 0 keeps it in the server's process."
+    )
+    replicas: int | None = Field(
+        None, ge=1, description="Workers of its pool that hold the model; all of them if absent."
+    )
 
     _folder: Path | None = PrivateAttr(None)
 

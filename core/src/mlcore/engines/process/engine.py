@@ -77,10 +77,13 @@ class ProcessEngine(Engine):
             del self._plans[number]
             await asyncio.gather(*(worker.unload(number) for worker in self._workers))
 
-        def is_ready() -> bool:
-            return any(number in worker.models for worker in self._workers)
+        def replicas() -> int:
+            return sum(number in worker.models for worker in self._workers)
 
-        return LoadedModel(plan.settings, metadata, infer, stream, unload, is_ready)
+        def problem() -> str:
+            return "" if replicas() else "its worker has ended; another one is loading it"
+
+        return LoadedModel(plan.settings, metadata, infer, stream, unload, None, replicas, problem)
 
     async def stop(self) -> None:
         """End the workers."""
