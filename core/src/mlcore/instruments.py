@@ -32,10 +32,10 @@ QUEUE_SIZE = _meter.create_up_down_counter(
 REQUESTS_REFUSED = _meter.create_counter(
     "mlcore.requests.refused",
     unit="{request}",
-    description="Requests that were refused or given up, by `model`, `version` and `reason`: queue, deadline, cancelled.",
+    description="Requests without an answer, by `model`, `version` and `reason`: queue, deadline, cancelled.",
 )
 WORKER_DEATHS = _meter.create_counter(
     "mlcore.worker.deaths",
     unit="{worker}",
-    description="Workers that ended without being asked to, by `pool` and `cause`.",
+    description="Workers that ended unasked, by `pool` and `cause`.",
 )
