@@ -17,8 +17,12 @@ from mlcore.settings import ModelSettings
 if TYPE_CHECKING:
     from mlcore.catalogue import Offer
     from mlcore.loading import Plan
-    from mlcore.plugins import Plugins
+    from mlcore.plugins import PluginRecord, Plugins
     from mlcore.settings import Settings
+
+
+# The hooks that are asked where models live.
+_WHERE_MODELS_LIVE = {"mlcore_runtimes", "mlcore_codecs", "mlcore_wire_formats", "mlcore_load", "mlcore_predict"}
 
 
 class Call(msgspec.Struct):
@@ -143,7 +147,23 @@ def find_engine(settings: Settings, plugins: Plugins) -> Offer[type[Engine] | st
         AmbiguousNameError: Two plugins offer it.
     """
     name = settings.engine or ("process" if settings.parallel_workers else "inline")
+    if not is_chosen(settings) and only_here(plugins):
+        name = "inline"
     try:
         return plugins.engines.get(name)
     except UnknownNameError as error:
         raise SettingsError(f"engine: {error}") from error
+
+
+def is_chosen(settings: Settings) -> bool:
+    """Say whether somebody chose where models live, rather than leaving it to the default."""
+    return settings.engine is not None or "parallel_workers" in settings.model_fields_set
+
+
+def only_here(plugins: Plugins) -> list[PluginRecord]:
+    """Return the plugins that models need, but that only this process has, for they were given in Python."""
+    return [
+        record
+        for record in plugins.records
+        if record.distribution == "python" and not _WHERE_MODELS_LIVE.isdisjoint(record.hooks)
+    ]

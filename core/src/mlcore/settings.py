@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 _LONGEST_NAME = 256
+
+# The process engine needs what only Linux has: files in memory, and processes as descriptors.
+_WORKERS = 1 if sys.platform == "linux" else 0
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -96,7 +100,7 @@ class Settings(BaseSettings):
     )
     strict: bool = Field(False, description="Stop with an error at start if any model cannot be loaded.")
     parallel_workers: int = Field(
-        0, ge=0, description="Worker processes that hold the models; 0 runs them in the server's own process."
+        _WORKERS, ge=0, description="Worker processes that hold the models; 0 runs them in the server's own process."
     )
     engine: str | None = Field(
         None, description="The engine that models live in; if absent, `inline` or `process`, by `parallel_workers`."

@@ -1,7 +1,8 @@
-"""A channel: frames over a stream socket, both ways, on an event loop.
+"""A channel: frames over a stream socket, both ways, on an event loop; large payloads through shared memory.
 
-Small frames arrive many at a time in one buffer; a large payload is received straight into the memory that it stays in.
-Source: `benchmarks/` of the two shapes; asyncio's own streams cost twice as much for small frames.
+Small frames arrive many at a time in one buffer. A large payload is written once, into the area that both ends share,
+and its frame only says where; if there is no room, it comes through the socket, straight into the memory that it stays
+in. `benchmarks/ipc.py` has the figures that both sizes come from.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from mlcore.engines.process.frames import HEADER, Frame, Kind, facts_of, head_of
+from mlcore.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mlcore_protocol import Buffer
 
+    from mlcore.engines.process.shared_area import SharedArea
+
+log = get_logger("mlcore.workers")
+
 _BULK = 256 * 1024
-# A payload of at least this size is joined to no other bytes before it is sent.
-_LARGE = 64 * 1024
+# A payload of at least this size goes through the shared area.
+LARGE = 64 * 1024
 # Arrays are views of payloads: a payload starts so that what follows a JSON head is aligned.
 _ALIGNMENT = 16
 
@@ -29,11 +35,21 @@ class Channel(asyncio.BufferedProtocol):
     Args:
         on_frame: Called with each frame that arrives.
         on_close: Called once, when the other end has gone.
+        outgoing: The area that this end writes large payloads to.
+        incoming: The area that the other end does.
     """
 
-    def __init__(self, on_frame: Callable[[Frame], None], on_close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        on_frame: Callable[[Frame], None],
+        on_close: Callable[[], None],
+        outgoing: SharedArea | None = None,
+        incoming: SharedArea | None = None,
+    ) -> None:
         self._on_frame = on_frame
         self._on_close = on_close
+        self._outgoing = outgoing
+        self._incoming = incoming
         self._bulk = memoryview(bytearray(_BULK))
         self._filled = 0
         self._transport: asyncio.Transport | None = None
@@ -61,12 +77,13 @@ class Channel(asyncio.BufferedProtocol):
         """
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the other end of the channel has gone")
-        length = sum(len(piece) for piece in payload)
-        head = head_of(kind, number, facts, head_length, length)
-        if length < _LARGE:
-            self._transport.write(b"".join((head, *payload)))
-        else:
-            self._transport.write(head)
+        length = sum(map(len, payload))
+        if length < LARGE:
+            self._transport.write(b"".join((head_of(kind, number, facts, head_length, length, 0), *payload)))
+            return
+        start = self._outgoing.put(payload, length, head_length) if self._outgoing is not None else None
+        self._transport.write(head_of(kind, number, facts, head_length, length, start or 0))
+        if start is None:
             for piece in payload:
                 self._transport.write(piece)
 
@@ -113,28 +130,44 @@ class Channel(asyncio.BufferedProtocol):
                 self._on_frame(frame)
             return
         self._filled += count
+        try:
+            taken = self._take_frames()
+        except Exception:  # bytes that no end of ours sends: code of a model wrote to a descriptor that is not its own
+            log.exception("a channel to a worker carries something else than frames")
+            self._filled = 0
+            self.close()
+            return
+        left = self._filled - taken
+        self._bulk[:left] = bytes(self._bulk[taken : self._filled])
+        self._filled = left
+
+    def _take_frames(self) -> int:
+        """Hand on the frames that have arrived, and return how many bytes they were."""
         position = 0
         while self._filled - position >= HEADER.size:
-            kind, number, facts_length, head_length, payload_length = HEADER.unpack_from(self._bulk, position)
-            start = position + HEADER.size + facts_length
-            if start > self._filled:
-                if HEADER.size + facts_length > _BULK:
+            kind, number, facts_length, head, length, start = HEADER.unpack_from(self._bulk, position)
+            end = position + HEADER.size + facts_length
+            if end > self._filled:
+                if HEADER.size + facts_length > len(self._bulk):
                     self._grow(HEADER.size + facts_length)
                 break
-            facts = facts_of(self._bulk[position + HEADER.size : start])
-            frame = Frame(Kind(kind), number, facts, head_length if head_length >= 0 else None)
-            there = min(payload_length, self._filled - start)
-            payload = _memory(payload_length, frame.head_length)
-            payload[:there] = self._bulk[start : start + there]
-            frame.payload = payload
-            position = start + there
-            if there < payload_length:
-                self._frame, self._payload, self._received = frame, payload, there
+            frame = Frame(Kind(kind), number, facts_of(self._bulk[position + HEADER.size : end]))
+            frame.head_length = head if head >= 0 else None
+            position = end
+            if start:
+                assert self._incoming is not None, "an end without an area is sent no payload in one"
+                frame.payload = self._incoming.get(start, length)
             else:
-                self._on_frame(frame)
-        left = self._filled - position
-        self._bulk[:left] = bytes(self._bulk[position : self._filled])
-        self._filled = left
+                there = min(length, self._filled - position)
+                payload = _memory(length, frame.head_length)
+                payload[:there] = self._bulk[position : position + there]
+                frame.payload = payload
+                position += there
+                if there < length:
+                    self._frame, self._payload, self._received = frame, payload, there
+                    break
+            self._on_frame(frame)
+        return position
 
     def _grow(self, size: int) -> None:
         larger = memoryview(bytearray(2 * size))

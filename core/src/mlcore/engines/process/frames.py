@@ -9,8 +9,12 @@ from typing import Any
 import msgspec
 from mlcore_protocol import Buffer
 
-HEADER = struct.Struct("<BxxxIIiQ")
-"""Kind, number of the exchange, bytes of the facts, bytes of the payload's JSON head or -1, bytes of the payload."""
+HEADER = struct.Struct("<BxxxIIiQQ")
+"""Kind, number of the exchange, bytes of the facts, bytes of the payload's JSON head or -1, bytes of the payload, and
+where it starts in the shared area, or 0 if it follows the facts."""
+
+AHEAD = 16
+"""Answers of one stream that a worker sends before somebody has taken them."""
 
 
 class Kind(IntEnum):
@@ -22,6 +26,7 @@ class Kind(IntEnum):
     INFER = 4
     STREAM = 5
     CANCEL = 6
+    MORE = 7
     ANSWER = 16
     ITEM = 17
     END = 18
@@ -48,12 +53,16 @@ class Frame(msgspec.Struct):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+_NO_FACTS = _encode(None)
 
 
-def head_of(kind: Kind, number: int, facts: Any, head_length: int | None, payload_length: int) -> bytes:
+def head_of(
+    kind: Kind, number: int, facts: Any, head_length: int | None, payload_length: int, payload_start: int
+) -> bytes:
     """Return the header and the facts of a frame."""
-    packed = _encode(facts)
-    return HEADER.pack(kind, number, len(packed), -1 if head_length is None else head_length, payload_length) + packed
+    packed = _NO_FACTS if facts is None else _encode(facts)
+    head = -1 if head_length is None else head_length
+    return HEADER.pack(kind, number, len(packed), head, payload_length, payload_start) + packed
 
 
 def facts_of(packed: Buffer) -> Any:

@@ -4,43 +4,67 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
-import sys
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from mlcore.engine import Answer
 from mlcore.engines.process.channel import Channel
 from mlcore.engines.process.errors import from_facts
-from mlcore.engines.process.frames import Frame, Kind
+from mlcore.engines.process.frames import AHEAD, Frame, Kind
+from mlcore.engines.process.shared_area import SharedArea
+from mlcore.engines.process.status_page import StatusPage
 from mlcore.errors import UnavailableError
+from mlcore.methods import is_cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from mlcore.engine import Call
 
 _KILL_AFTER_S = 5.0
 
 
+class WorkerGoneError(UnavailableError):
+    """The worker ended before it answered.
+
+    Attributes:
+        has_begun: Whether the model had begun to work on the exchange.
+    """
+
+    def __init__(self, has_begun: bool) -> None:
+        super().__init__("the worker that had this request has ended; send it again", retry_after_s=1)
+        self.has_begun = has_begun
+
+
 class WorkerHandle:
     """One worker.
 
     Args:
-        on_exit: Called once, when the process has ended, with its exit code.
+        on_exit: Called once, when the process has ended.
+
+    Attributes:
+        models: The models that it has, by their numbers.
+        loading: The models that it is loading.
+        under_way: The requests that it has not done with.
+        cause: Why it ended, in a few words.
     """
 
-    def __init__(self, on_exit: Callable[[WorkerHandle, int], None]) -> None:
+    def __init__(self, on_exit: Callable[[WorkerHandle], None]) -> None:
         self._on_exit = on_exit
-        self._channel = Channel(self._on_frame, lambda: None)
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[Frame]] = {}
         self._streams: dict[int, asyncio.Queue[Frame]] = {}
-        self.models: set[int] = set()
-        self.under_way = 0
+        self._requests: dict[int, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._exited = asyncio.Event()
+        self._beats = -1
+        self.models: set[int] = set()
+        self.loading: set[int] = set()
+        self.under_way = 0
+        self.cause = ""
 
     @property
     def pid(self) -> int:
@@ -48,15 +72,53 @@ class WorkerHandle:
         assert self._process is not None, "not started"
         return self._process.pid
 
-    async def start(self, settings: dict[str, Any]) -> None:
-        """Start the process and tell it the server's settings."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._exited.is_set()
+
+    @property
+    def last_request(self) -> str:
+        """The id of the request that it began last; empty if there was none."""
+        return self._page.last_request
+
+    def begun_models(self) -> set[int]:
+        """Return the models that had begun to work on a request which they have not answered."""
+        return {model for number, model in self._requests.items() if self._page.has_begun(number)}
+
+    async def start(self, python: str, environment: Mapping[str, str] | None, settings: dict[str, Any]) -> None:
+        """Start the process and tell it the server's settings.
+
+        Args:
+            python: The interpreter.
+            environment: Its environment variables; this process' own if absent.
+            settings: The server's settings, as plain data.
+
+        Raises:
+            OSError: The system has no process, no memory or no descriptor left.
+        """
+        descriptors: list[int] = []
         ours, theirs = socket.socketpair()
-        with theirs:
+        try:
+            descriptors.append(StatusPage.create("mlcore-status"))
+            descriptors += [SharedArea.create(f"mlcore-{what}") for what in ("calls", "answers")]
+            page, calls, answers = descriptors
+            self._page = StatusPage(page)
+            self._channel = Channel(self._on_frame, lambda: None, SharedArea(calls), SharedArea(answers))
+            passed = [theirs.fileno(), *descriptors]
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # our own program; the call takes a millisecond
-                [sys.executable, "-m", "mlcore.engines.process.worker", str(theirs.fileno())],
+                [python, "-m", "mlcore.engines.process.worker", *map(str, passed)],
                 stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=passed,
+                env=environment,
             )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            for descriptor in descriptors:
+                os.close(descriptor)
         loop = asyncio.get_running_loop()
         descriptor = os.pidfd_open(self._process.pid)
         loop.add_reader(descriptor, self._exit, descriptor)
@@ -64,22 +126,31 @@ class WorkerHandle:
         self._channel.send(Kind.SETTINGS, 0, settings)
 
     async def load(self, model: int, plan: dict[str, Any]) -> dict[str, Any]:
-        """Load a model, and return its metadata.
+        """Load a model, and return what the worker says of it.
 
         Raises:
-            MLCoreError: It cannot be loaded, or the worker has ended.
+            MLCoreError: It cannot be loaded.
+            WorkerGoneError: The worker ended.
         """
-        frame = await self._asked(Kind.LOAD, {"model": model, "plan": plan})
+        self.loading.add(model)
+        number = next(self._numbers)
+        try:
+            frame = await self._asked(number, Kind.LOAD, {"model": model, "plan": plan})
+        except asyncio.CancelledError:
+            self._cancel(number)
+            raise
+        finally:
+            self.loading.discard(model)
         self.models.add(model)
-        metadata: dict[str, Any] = frame.facts
-        return metadata
+        facts: dict[str, Any] = frame.facts
+        return facts
 
     async def unload(self, model: int) -> None:
         """Unload a model; a worker that has ended has none."""
         self.models.discard(model)
         try:
-            await self._asked(Kind.UNLOAD, model)
-        except UnavailableError:
+            await self._asked(next(self._numbers), Kind.UNLOAD, model)
+        except WorkerGoneError:
             return
 
     def forget(self, model: int) -> None:
@@ -91,39 +162,61 @@ class WorkerHandle:
             return
 
     async def infer(self, model: int, call: Call) -> Answer:
-        """Answer one call.
+        """Answer one call. If it is cancelled, it ends when the model has ended its work; at once, if it is again.
 
         Raises:
-            MLCoreError: What the worker raised, or that it has ended.
+            MLCoreError: What the worker raised.
+            WorkerGoneError: The worker ended.
         """
-        self.under_way += 1
+        number = next(self._numbers)
+        self._open(number, model)
         try:
-            frame = await self._asked(Kind.INFER, _facts(model, call), call)
+            frame = await self._asked(number, Kind.INFER, _facts(model, call), call)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                self._cancel(number)
+                await self._over(number)
+            raise
         finally:
-            self.under_way -= 1
+            self._close(number)
         return _answer(frame)
 
     async def stream(self, model: int, call: Call) -> AsyncGenerator[Answer, None]:
-        """Answer one call with several answers; like `infer`."""
+        """Answer one call with several answers; like `infer`. The worker is never far ahead of whoever takes them."""
         number = next(self._numbers)
         queue = self._streams[number] = asyncio.Queue()
-        self.under_way += 1
+        self._open(number, model)
         is_over = False
+        taken = 0
         try:
             self._send(Kind.STREAM, number, _facts(model, call), call)
             while True:
                 frame = await queue.get()
                 is_over = frame.kind is not Kind.ITEM
                 if frame.kind is Kind.FAILURE:
-                    raise from_facts(frame.facts)
+                    raise from_facts(frame.facts) if frame.facts is not None else self._gone(number)
                 if is_over:
                     return
                 yield _answer(frame)
+                taken += 1
+                if taken % (AHEAD // 2) == 0:
+                    self._send(Kind.MORE, number, AHEAD // 2)
         finally:
-            self.under_way -= 1
             del self._streams[number]
             if not is_over:
                 self._cancel(number)
+            self._close(number)
+
+    def is_hung(self) -> bool:
+        """Say whether the worker has shown no sign of life since this was asked before."""
+        beats, self._beats = self._beats, self._page.beats
+        return beats == self._beats
+
+    def kill(self, cause: str) -> None:
+        """End the process at once."""
+        self.cause = self.cause or cause
+        if self._process is not None and not self.has_ended:
+            self._process.kill()
 
     async def stop(self) -> None:
         """Let the process end; kill it if it does not."""
@@ -136,30 +229,49 @@ class WorkerHandle:
             self._process.kill()
             await self._exited.wait()
 
-    async def _asked(self, kind: Kind, facts: Any, call: Call | None = None) -> Frame:
-        number = next(self._numbers)
+    def _open(self, number: int, model: int) -> None:
+        self._page.open(number)
+        self._requests[number] = model
+        self.under_way += 1
+
+    def _close(self, number: int) -> None:
+        self.under_way -= 1
+        del self._requests[number]
+
+    async def _asked(self, number: int, kind: Kind, facts: Any, call: Call | None = None) -> Frame:
         answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         try:
             self._send(kind, number, facts, call)
             frame = await answer
-        except asyncio.CancelledError:
-            self._cancel(number)
-            raise
         finally:
-            self._answers.pop(number, None)
+            del self._answers[number]
         if frame.kind is Kind.FAILURE:
             raise from_facts(frame.facts)
         return frame
 
-    def _send(self, kind: Kind, number: int, facts: Any, call: Call | None) -> None:
+    async def _over(self, number: int) -> None:
+        """Wait until the worker says that it has done with an exchange."""
+        over = self._answers[number] = asyncio.get_running_loop().create_future()
+        try:
+            if not self.has_ended:
+                await over
+        except WorkerGoneError:
+            return
+        finally:
+            del self._answers[number]
+
+    def _send(self, kind: Kind, number: int, facts: Any, call: Call | None = None) -> None:
         try:
             if call is None:
                 self._channel.send(kind, number, facts)
             else:
                 self._channel.send(kind, number, facts, (call.body,), call.head_length)
         except ConnectionResetError:
-            raise _gone() from None
+            raise self._gone(number) from None
+
+    def _gone(self, number: int) -> WorkerGoneError:
+        return WorkerGoneError(self._page.has_begun(number))
 
     def _cancel(self, number: int) -> None:
         try:
@@ -179,32 +291,37 @@ class WorkerHandle:
         asyncio.get_running_loop().remove_reader(descriptor)
         os.close(descriptor)
         assert self._process is not None
-        code = self._process.wait()
+        self.cause = self.cause or _cause_of(self._process.wait())
         self._channel.close()
         self._exited.set()
-        for answer in self._answers.values():
+        self._on_exit(self)
+        for number, answer in self._answers.items():
             if not answer.done():
-                answer.set_exception(_gone())
+                answer.set_exception(self._gone(number))
         for number, queue in self._streams.items():
-            queue.put_nowait(Frame(Kind.FAILURE, number, _GONE))
-        self._on_exit(self, code)
+            queue.put_nowait(Frame(Kind.FAILURE, number))
 
 
-_GONE = {
-    "class": "UnavailableError",
-    "message": "the worker that had this request has ended; send it again",
-    "retry_after_s": 1,
-}
-
-
-def _gone() -> UnavailableError:
-    error = from_facts(_GONE)
-    assert isinstance(error, UnavailableError)
-    return error
+def _cause_of(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
 
 
 def _facts(model: int, call: Call) -> list[Any]:
-    return [model, call.model, call.version, call.media_type, call.headers, call.request_id]
+    return [
+        model,
+        call.model,
+        call.version,
+        call.media_type,
+        call.headers,
+        call.request_id,
+        call.arrived,
+        call.deadline,
+    ]
 
 
 def _answer(frame: Frame) -> Answer:

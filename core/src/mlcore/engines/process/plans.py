@@ -46,6 +46,7 @@ def plan_to_facts(plan: Plan) -> dict[str, Any]:
         "folder": str(plan.settings.folder) if plan.settings.folder is not None else None,
         "target": None if target is None else [target.module, target.name, target.file],
         "problem": plan.problem,
+        "root": str(plan.root) if plan.root is not None else None,
     }
 
 
@@ -56,4 +57,5 @@ def plan_from_facts(facts: dict[str, Any]) -> Plan:
     settings = ModelSettings.model_validate({**facts["settings"], "implementation": implementation})
     if facts["folder"] is not None:
         settings = settings.located(Path(facts["folder"]))
-    return Plan(settings, target, facts["problem"])
+    root = Path(facts["root"]) if facts["root"] is not None else None
+    return Plan(settings, target, facts["problem"], root)

@@ -1,6 +1,7 @@
 """A worker: one model host in an interpreter of its own, which does what the front asks over a channel.
 
-Started as `python -m mlcore.engines.process.worker FD`; it ends when its channel does.
+Started as `python -m mlcore.engines.process.worker SOCKET STATUS CALLS ANSWERS`, all of them descriptors; it ends when
+its channel does.
 """
 
 from __future__ import annotations
@@ -8,17 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import logging
+import os
 import signal
 import socket
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from mlcore.engine import Call
 from mlcore.engines.process.channel import Channel
 from mlcore.engines.process.errors import to_facts
-from mlcore.engines.process.frames import Frame, Kind
+from mlcore.engines.process.frames import AHEAD, Frame, Kind
 from mlcore.engines.process.plans import plan_from_facts, settings_from_facts
-from mlcore.errors import MLCoreError, UnavailableError
+from mlcore.engines.process.shared_area import SharedArea
+from mlcore.engines.process.status_page import StatusPage
+from mlcore.errors import MLCoreError, RequestCancelledError, UnavailableError
 from mlcore.event_loop import loop_factory
 from mlcore.host import ModelHost
 from mlcore.logs import get_logger, set_up_logging
@@ -32,16 +38,27 @@ if TYPE_CHECKING:
 log = get_logger("mlcore.worker")
 
 _PR_SET_PDEATHSIG = 1
+_BEATS_PER_TIMEOUT = 8
+_SLOWEST_BEAT_S = 1.0
+_LAST_WORDS_S = 1.0
 
 
 class Worker:
-    """What a worker process does."""
+    """What a worker process does.
 
-    def __init__(self) -> None:
-        self._channel = Channel(self._on_frame, self._on_close)
+    Args:
+        page: What the front sees at any time.
+        calls: The memory that large requests come through.
+        answers: The memory that large answers go through.
+    """
+
+    def __init__(self, page: StatusPage, calls: SharedArea, answers: SharedArea) -> None:
+        self._page = page
+        self._channel = Channel(self._on_frame, self._on_close, outgoing=answers, incoming=calls)
         self._host: ModelHost | None = None
         self._models: dict[int, LoadedModel] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._credits: dict[int, asyncio.Semaphore] = {}
         self._done = asyncio.Event()
 
     async def run(self, taken: socket.socket) -> None:
@@ -59,20 +76,27 @@ class Worker:
         if frame.kind is Kind.CANCEL:
             if task := self._tasks.get(frame.number):
                 task.cancel()
+        elif frame.kind is Kind.MORE:
+            if credit := self._credits.get(frame.number):
+                for _ in range(frame.facts):
+                    credit.release()
         elif frame.kind is Kind.SETTINGS:
             settings = settings_from_facts(frame.facts)
             set_up_logging(settings)
             self._host = ModelHost(settings, Plugins(settings.plugins))
+            beat_s = min(_SLOWEST_BEAT_S, settings.worker_timeout / _BEATS_PER_TIMEOUT)
+            threading.Thread(target=_beat, args=(self._page, beat_s), name="mlcore-beat", daemon=True).start()
         else:
             task = asyncio.ensure_future(self._answered(frame.number, _WORK[frame.kind](self, frame)))
             self._tasks[frame.number] = task
 
     async def _answered(self, number: int, work: Coroutine[Any, Any, None]) -> None:
-        """Do what a frame asks, and send the failure if it fails."""
+        """Do what a frame asks, and send the failure if it fails: the front waits until each exchange is over."""
         try:
             await work
         except asyncio.CancelledError:
-            pass  # the front waits for no answer
+            with contextlib.suppress(ConnectionResetError):
+                self._channel.send(Kind.FAILURE, number, to_facts(RequestCancelledError("the request was cancelled")))
         except ConnectionResetError:
             self._done.set()
         except Exception as error:  # whatever it is, the front has to know that this exchange is over
@@ -87,7 +111,8 @@ class Worker:
         assert self._host is not None, "settings come first"
         model = await self._host.load(plan_from_facts(frame.facts["plan"]))
         self._models[frame.facts["model"]] = model
-        self._channel.send(Kind.ANSWER, frame.number, model.metadata.model_dump())
+        facts = {"metadata": model.metadata.model_dump(), "concurrency": model.concurrency}
+        self._channel.send(Kind.ANSWER, frame.number, facts)
 
     async def _unload(self, frame: Frame) -> None:
         model = self._models.pop(frame.facts, None)
@@ -101,19 +126,26 @@ class Worker:
 
     async def _stream(self, frame: Frame) -> None:
         model, call = self._call(frame)
-        async with contextlib.aclosing(model.stream(call)) as answers:
-            async for answer in answers:
-                self._send(Kind.ITEM, frame.number, answer)
-                await self._channel.drained()
+        credit = self._credits[frame.number] = asyncio.Semaphore(AHEAD)
+        try:
+            async with contextlib.aclosing(model.stream(call)) as answers:
+                async for answer in answers:
+                    await credit.acquire()
+                    self._send(Kind.ITEM, frame.number, answer)
+                    await self._channel.drained()
+        finally:
+            del self._credits[frame.number]
         self._channel.send(Kind.END, frame.number)
 
     def _call(self, frame: Frame) -> tuple[LoadedModel, Call]:
-        number, name, version, media_type, headers, request_id = frame.facts
+        number, name, version, media_type, headers, request_id, arrived, deadline = frame.facts
         model = self._models.get(number)
         if model is None:
             raise UnavailableError(f"Model {name} is not ready", retry_after_s=1)
+        self._page.begin(frame.number, request_id or "")
         lines = [(key, value) for key, value in headers]
-        return model, Call(name, version, media_type, frame.payload, frame.head_length, lines, request_id)
+        body, head_length = frame.payload, frame.head_length
+        return model, Call(name, version, media_type, body, head_length, lines, request_id, arrived, deadline)
 
     def _send(self, kind: Kind, number: int, answer: Answer) -> None:
         self._channel.send(kind, number, [answer.media_type, answer.headers], answer.buffers, answer.head_length)
@@ -127,14 +159,38 @@ _WORK = {
 }
 
 
-def main() -> None:
-    """Run a worker on the socket whose descriptor is the only argument."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the front decides
+def _beat(page: StatusPage, every_s: float) -> None:
+    """Show signs of life from a thread of its own: a worker whose event loop or model is busy is not hung."""
+    never = threading.Event()
+    while True:
+        page.beat()
+        never.wait(every_s)
+
+
+def _die_with_the_front() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    taken = socket.socket(fileno=int(sys.argv[1]))
+    # These reach the whole group or unit; the front decides. Not SIG_IGN, which programs that a model starts inherit.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+
+def main() -> None:
+    """Run a worker on the descriptors that are its arguments."""
+    _die_with_the_front()
+    channel, page, calls, answers = map(int, sys.argv[1:])
+    taken = socket.socket(fileno=channel)
+    worker = Worker(StatusPage(page), SharedArea(calls), SharedArea(answers))
+    for descriptor in (page, calls, answers):
+        os.close(descriptor)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(Worker().run(taken))
+        runner.run(worker.run(taken))
+    for thread in threading.enumerate():
+        if thread.name.startswith("mlcore-") and not thread.daemon:
+            thread.join(_LAST_WORDS_S)
+            if thread.is_alive():  # a model that does not end; Python itself would wait for it
+                logging.shutdown()
+                os._exit(0)
 
 
 if __name__ == "__main__":
