@@ -247,7 +247,7 @@ def test_an_unknown_option_is_refused_with_the_nearest():
         ({"http_port": "abc"}, 'http_port: should be a valid integer, unable to parse string as an integer, got "abc"'),
         ({"http_port": None}, "http_port: should be a valid integer, got null"),
         ({"http_port": [1]}, "http_port: should be a valid integer, got [1]"),
-        ({"parallel_workers": -1}, "parallel_workers: should be greater than or equal to 0, got -1"),
+        ({"threads": 0}, "threads: should be greater than or equal to 1, got 0"),
         ({"drain_delay": -0.5}, "drain_delay: should be greater than or equal to 0, got -0.5"),
         ({"server_name": 5}, "server_name: should be a valid string, got 5"),
         ({"debug": "maybe"}, 'debug: should be a valid boolean, unable to interpret input, got "maybe"'),

@@ -154,7 +154,7 @@ async def test_tensors_of_any_size_come_back_as_they_went(server: Server, rows: 
     assert np.array_equal(np.array(response.outputs[0].data.tolist(), np.float32).reshape(rows, 1), x)
 
 
-@pytest.mark.parametrize("rows", [3, 300_000])
+@pytest.mark.parametrize("rows", [3, 3_000, 300_000, 9_000_000])
 async def test_binary_tensors_are_aligned_writable_views(server: Server, rows: int) -> None:
     x = np.zeros((rows, 1), dtype=np.float64)
     request = InferenceRequest(id="1", inputs=[RequestInput(name="layout", shape=[rows, 1], datatype="FP64", data=x)])

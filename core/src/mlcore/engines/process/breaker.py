@@ -53,7 +53,7 @@ class Breaker:
         if not in_a_row:
             self._rest_s = _FIRST_REST_S
         self._last = now
-        self.reason = f"its worker ended {self.deaths} times in a row, the last time by {reason}"
+        self.reason = f"its worker ended {self.deaths} times in a row, the last one: {reason}"
         if self.deaths < (_AT_LOAD if at_load else _AT_WORK):
             return False
         self._until = now + self._rest_s

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 log = get_logger("mlcore.workers")
 
 _BULK = 256 * 1024
-# A payload of at least this size goes through the shared area.
-LARGE = 64 * 1024
+# A payload of at least this size goes through the shared area: from here on that costs less, by `benchmarks/ipc.py`.
+LARGE = 16 * 1024
 # Arrays are views of payloads: a payload starts so that what follows a JSON head is aligned.
 _ALIGNMENT = 16
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ from mlcore.settings import ModelSettings, Settings
 
 
 def settings_to_facts(settings: Settings) -> dict[str, Any]:
-    """Return the server's settings as plain data."""
-    return settings.model_dump(mode="json")
+    """Return the server's settings as plain data, with where it imports modules from."""
+    return {"settings": settings.model_dump(mode="json"), "path": sys.path}
 
 
 def settings_from_facts(facts: dict[str, Any]) -> Settings:
-    """Return the server's settings; nothing is read from this process' environment."""
-    return Settings.model_validate(facts)
+    """Import modules from where the server does, and return its settings; none is read from the environment."""
+    if facts["path"] is not None:
+        sys.path[:] = facts["path"]
+    return Settings.model_validate(facts["settings"])
 
 
 def plan_to_facts(plan: Plan) -> dict[str, Any]:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from mlcore_protocol import Buffer
 
-BLOCK = 64 * 1024
-"""The size of a block. Smaller payloads go through the socket, which costs less for them; see `benchmarks/ipc.py`."""
+BLOCK = 16 * 1024
+"""The size of a block."""
 
-BLOCKS = 1024
+BLOCKS = 4096
 """Blocks of an area. Memory is used from the first touch on, and blocks are taken from the front."""
 
 # Arrays are views of payloads: a payload starts so that what follows a JSON head is aligned.
