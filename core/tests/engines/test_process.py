@@ -7,130 +7,23 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from many import asking, eventually, said, workers_of
 from mlcore import MLModel, ModelSettings, Server, hookimpl
 from mlcore.engine import Call
 from mlcore.errors import InferenceError, InternalError, MLCoreError, ModelLoadError, SettingsError, UnavailableError
 from mlcore.testing import call_of, response_of, start_server
 from mlcore.types import InferenceRequest, RequestInput
 
-MODEL = '''
-import asyncio
-import os
-import time
-from pathlib import Path
-
-import numpy as np
-from mlcore import MLModel
-from mlcore.codecs import NumpyCodec, StringCodec
-from mlcore.errors import InferenceError, MLCoreError
-from mlcore.types import InferenceResponse, ResponseOutput
-
-
-class Many(MLModel):
-    """Does what the input's name says."""
-
-    def load(self):
-        outcome = self.settings.parameters.extra.get("load", True)
-        if outcome == "die":
-            os._exit(4)
-        return outcome
-
-    async def predict(self, payload):
-        tensor = payload.inputs[0]
-        return await getattr(self, tensor.name)(tensor, payload)
-
-    async def predict_stream(self, payloads):
-        payload = [payload async for payload in payloads][0]
-        for word in StringCodec.decode_input(payload.inputs[0])[0].split():
-            if word == "boom":
-                raise InferenceError("no boom")
-            yield self.said(word)
-
-    def said(self, word):
-        return InferenceResponse(model_name=self.name, outputs=[StringCodec.encode_output("said", [str(word)])])
-
-    async def same(self, tensor, payload):
-        output = ResponseOutput(name="same", shape=tensor.shape, datatype=tensor.datatype, data=tensor.data)
-        return InferenceResponse(model_name=self.name, outputs=[output])
-
-    async def pid(self, tensor, payload):
-        return self.said(os.getpid())
-
-    async def layout(self, tensor, payload):
-        flags = tensor.data.values.flags
-        return self.said(f"{flags.aligned} {flags.writeable} {flags.owndata}")
-
-    async def headers(self, tensor, payload):
-        response = self.said(payload.parameters["headers"]["x-in"])
-        response.parameters = {"headers": {"x-out": "yes"}}
-        return response
-
-    async def teapot(self, tensor, payload):
-        raise MLCoreError("short and stout", status_code=418)
-
-    async def bug(self, tensor, payload):
-        raise KeyError("a bug")
-
-    async def die(self, tensor, payload):
-        os._exit(3)
-
-    async def slow(self, tensor, payload):
-        place = Path(StringCodec.decode_input(tensor)[0])
-        (place / "began").touch()
-        try:
-            while not (place / "go").exists():
-                await asyncio.sleep(0.01)
-        except asyncio.CancelledError:
-            (place / "cancelled").touch()
-            raise
-        return self.said("done")
-'''
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    place = tmp_path / "many"
-    place.mkdir()
-    (place / "many.py").write_text(MODEL)
-    (place / "model-settings.json").write_text(json.dumps({"name": "many", "implementation": "many.Many"}))
-    return place
-
-
-@pytest.fixture
-async def server(folder: Path) -> AsyncIterator[Server]:
-    async with Server(folder, transports=[], parallel_workers=2) as running:
-        yield running
-
-
-def asking(name: str, *texts: str) -> Call:
-    tensor = RequestInput(name=name, shape=[len(texts)], datatype="BYTES", data=list(texts))
-    return call_of(InferenceRequest(inputs=[tensor]), "many")
-
-
-async def said(server: Server, name: str, *texts: str) -> str:
-    return response_of(await server.dispatcher.infer(asking(name, *texts))).outputs[0].data.root[0]
-
-
-async def eventually(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-def workers_of(pid: int) -> list[psutil.Process]:
-    return [child for child in psutil.Process(pid).children() if "mlcore.engines.process.worker" in child.cmdline()]
-
 
 async def test_models_answer_from_other_processes(server: Server) -> None:
     pids = {int(await said(server, "pid")) for _ in range(4)}
 
-    assert pids <= {worker.pid for worker in workers_of(os.getpid())}
+    assert pids <= {worker.pid for worker in workers_of()}
 
 
 async def test_requests_at_once_go_to_every_worker(server: Server, tmp_path: Path) -> None:
@@ -141,7 +34,7 @@ async def test_requests_at_once_go_to_every_worker(server: Server, tmp_path: Pat
 
     assert await slow == "done"
     assert len(busy) == 1
-    assert len(workers_of(os.getpid())) == 2
+    assert len(workers_of()) == 2
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000, 3_000_000])
@@ -224,7 +117,7 @@ async def test_a_worker_that_dies_costs_its_own_request_only(server: Server) -> 
     with pytest.raises(UnavailableError, match="send it again") as gone:
         await said(server, "die")
     others = {await said(server, "pid") for _ in range(10)}
-    await eventually(lambda: len(workers_of(os.getpid())) == 2)
+    await eventually(lambda: len(workers_of()) == 2)
 
     assert gone.value.retry_after_s
     assert len(others) == 1
@@ -232,7 +125,7 @@ async def test_a_worker_that_dies_costs_its_own_request_only(server: Server) -> 
 
 async def test_a_killed_only_worker_is_replaced_with_its_models(folder: Path) -> None:
     async with Server(folder, transports=[], parallel_workers=1) as server:
-        (worker,) = workers_of(os.getpid())
+        (worker,) = workers_of()
         worker.kill()
         await eventually(lambda: not server.control.is_ready)
         (item,) = server.control.index()
@@ -246,7 +139,7 @@ async def test_a_killed_only_worker_is_replaced_with_its_models(folder: Path) ->
 
 async def test_stopping_leaves_no_worker(folder: Path) -> None:
     async with Server(folder, transports=[], parallel_workers=2):
-        workers = workers_of(os.getpid())
+        workers = workers_of()
 
     assert len(workers) == 2
     assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)

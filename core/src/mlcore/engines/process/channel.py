@@ -96,6 +96,13 @@ class Channel(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.close()
 
+    def let_go(self) -> None:
+        """Let go of the areas: nothing is sent or received any more, but what has arrived stays."""
+        for area in (self._outgoing, self._incoming):
+            if area is not None:
+                area.close()
+        self._outgoing = self._incoming = None
+
     def pause_writing(self) -> None:
         """Note that the socket is full, as asyncio calls it."""
         self._may_write.clear()

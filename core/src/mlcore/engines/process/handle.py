@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mlcore.engine import Call
 
 _KILL_AFTER_S = 5.0
+_START_S = 60.0
 
 
 class WorkerGoneError(UnavailableError):
@@ -61,6 +63,7 @@ class WorkerHandle:
         self._process: subprocess.Popen[bytes] | None = None
         self._exited = asyncio.Event()
         self._beats = -1
+        self._may_start_until = time.monotonic() + _START_S
         self.models: set[int] = set()
         self.loading: set[int] = set()
         self.under_way = 0
@@ -156,6 +159,7 @@ class WorkerHandle:
     def forget(self, model: int) -> None:
         """Unload a model that may be loaded or not, without waiting."""
         self.models.discard(model)
+        self.loading.discard(model)
         try:
             self._channel.send(Kind.UNLOAD, next(self._numbers), model)
         except ConnectionResetError:
@@ -208,9 +212,12 @@ class WorkerHandle:
             self._close(number)
 
     def is_hung(self) -> bool:
-        """Say whether the worker has shown no sign of life since this was asked before."""
+        """Say whether the worker has shown no sign of life since this was asked before.
+
+        Until its first one it is given the time that an interpreter may take to start.
+        """
         beats, self._beats = self._beats, self._page.beats
-        return beats == self._beats
+        return beats == self._beats and (beats > 0 or time.monotonic() > self._may_start_until)
 
     def kill(self, cause: str) -> None:
         """End the process at once."""
@@ -271,7 +278,7 @@ class WorkerHandle:
             raise self._gone(number) from None
 
     def _gone(self, number: int) -> WorkerGoneError:
-        return WorkerGoneError(self._page.has_begun(number))
+        return WorkerGoneError(not self.has_ended and self._page.has_begun(number))
 
     def _cancel(self, number: int) -> None:
         try:
@@ -293,13 +300,15 @@ class WorkerHandle:
         assert self._process is not None
         self.cause = self.cause or _cause_of(self._process.wait())
         self._channel.close()
-        self._exited.set()
         self._on_exit(self)
         for number, answer in self._answers.items():
             if not answer.done():
                 answer.set_exception(self._gone(number))
+        self._exited.set()
         for number, queue in self._streams.items():
             queue.put_nowait(Frame(Kind.FAILURE, number))
+        self._channel.let_go()
+        self._page.close()
 
 
 def _cause_of(code: int) -> str:

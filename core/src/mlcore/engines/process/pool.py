@@ -230,7 +230,7 @@ class Pool:
             placement.arrived.set()
 
     def _chosen(self, placement: Placement) -> list[WorkerHandle]:
-        """Return the workers that a model should still be loaded in, those with the fewest models first."""
+        """Choose the workers that a model should still be loaded in, those with the fewest models first."""
         free = [
             worker
             for worker in self._workers
@@ -238,7 +238,10 @@ class Pool:
         ]
         there = len(self._workers) - len(free)
         wanted = self._size if placement.replicas is None else min(placement.replicas, self._size)
-        return sorted(free, key=_fullness)[: max(0, wanted - there)]
+        chosen = sorted(free, key=_fullness)[: max(0, wanted - there)]
+        for worker in chosen:
+            worker.loading.add(placement.number)  # at once: the next one to choose counts it
+        return chosen
 
     # --- workers that end, and those that take their place ---
 

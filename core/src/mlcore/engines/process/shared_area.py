@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 import os
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,9 +92,15 @@ class SharedArea:
         self._leases[block] = weakref.ref(owner, lambda _: self._give_back(block, count))
         return memoryview(owner)  # type: ignore[arg-type]  # an array is a buffer, which 3.11 cannot say
 
+    def close(self) -> None:
+        """Let go of the memory, or leave that to the last view."""
+        with suppress(BufferError):
+            self._map.close()
+
     def _give_back(self, block: int, count: int) -> None:
         del self._leases[block]
-        self._map[block : block + count] = _FREE * count
+        if not self._map.closed:
+            self._map[block : block + count] = _FREE * count
 
     @property
     def taken(self) -> int:

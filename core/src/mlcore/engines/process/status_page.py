@@ -40,6 +40,10 @@ class StatusPage:
         os.ftruncate(descriptor, _SIZE)
         return descriptor
 
+    def close(self) -> None:
+        """Let go of the page."""
+        self._map.close()
+
     # --- the worker writes ---
 
     def beat(self) -> None:
