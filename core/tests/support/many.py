@@ -42,7 +42,8 @@ class Many(MLModel):
         if text.startswith("count "):
             place = Path(text.removeprefix("count "))
             for number in range(10_000):
-                place.write_text(str(number + 1))
+                with place.open("a") as made:
+                    made.write("x")
                 yield self.said(number)
         for word in text.split():
             if word == "boom":

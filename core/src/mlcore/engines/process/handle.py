@@ -298,7 +298,8 @@ class WorkerHandle:
         asyncio.get_running_loop().remove_reader(descriptor)
         os.close(descriptor)
         assert self._process is not None
-        self.cause = self.cause or _cause_of(self._process.wait())
+        code = self._process.wait()
+        self.cause = self.cause or _cause_of(code)
         self._channel.close()
         self._on_exit(self)
         for number, answer in self._answers.items():
