@@ -305,11 +305,6 @@ async def test_two_wire_formats_for_one_media_type_stop_the_start():
         await served(MLModel, plugins=[plugin]).start()
 
 
-async def test_batching_that_is_asked_for_is_answered_with_a_warning(caplog):
-    async with Server(models=[ModelSettings(name="m", implementation=MLModel, max_batch_size=8)], transports=[]):
-        assert "this version answers each request alone" in caplog.text
-
-
 async def test_a_load_that_is_cancelled_ends_its_threads(until):
     begun = threading.Event()
     let_go = threading.Event()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlcore_protocol import MetadataTensor, ModelMetadata
 
+from mlcore.batching import Batcher
 from mlcore.codecs.typed_arguments import PREPARE
 from mlcore.engine import LoadedModel
 from mlcore.errors import MLCoreError, ModelLoadError
@@ -20,7 +21,7 @@ from mlcore.loading import make_model
 from mlcore.logs import get_logger
 from mlcore.methods import call_method, in_thread
 from mlcore.own_modules import own_modules_of_load, shared_folder
-from mlcore.predict import composed_predict, composed_stream
+from mlcore.predict import composed_stream, is_async, own_predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mlcore.loading import Plan
     from mlcore.model import MLModel
     from mlcore.plugins import Plugins
+    from mlcore.predict import Predict
     from mlcore.settings import ModelSettings, Settings
 
 log = get_logger("mlcore.host")
@@ -76,10 +78,18 @@ class ModelHost:
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise
-        if settings.max_batch_size > 1:
-            log.warning("max_batch_size is set, but this version answers each request alone", model=settings.name)
         model.ready = True
-        return LoadedModel(settings, metadata, hosted.infer, hosted.stream, hosted.unload)
+        concurrency = self._concurrency(model, settings)
+        return LoadedModel(settings, metadata, hosted.infer, hosted.stream, hosted.unload, concurrency)
+
+    def _slots(self, model: MLModel, settings: ModelSettings) -> int | None:
+        """Return how many runs of its predict a model makes use of at once; `None` for any number."""
+        return settings.max_concurrency if is_async(model) else settings.threads or self._settings.threads
+
+    def _concurrency(self, model: MLModel, settings: ModelSettings) -> int | None:
+        """Return how many requests a model makes use of at once: with batches, one more than are being worked on."""
+        slots = self._slots(model, settings)
+        return ((slots or 1) + 1) * settings.max_batch_size if settings.max_batch_size > 1 else slots
 
     async def _hosted(
         self, model: MLModel, settings: ModelSettings, threads: ThreadPoolExecutor
@@ -92,14 +102,29 @@ class ModelHost:
             raise ModelLoadError("load() returned False: the model says that it is not ready")
         try:
             metadata = _checked(await _outcome("metadata", model.metadata, threads))
-            wrappers = self._plugins.predict_wrappers(model, settings)
-            predict = composed_predict(model, threads, wrappers)
+            predict = self._predict(model, settings, metadata, threads)
             stream = composed_stream(model, threads, predict)
             return HostedModel(model, metadata, predict, stream, self._formats, threads), metadata
         except BaseException:
             with suppress(Exception, SystemExit):  # the first error is the one to tell
                 await call_method(model.unload, threads)
             raise
+
+    def _predict(
+        self, model: MLModel, settings: ModelSettings, metadata: ModelMetadata, threads: ThreadPoolExecutor
+    ) -> Predict:
+        """Compose what a request runs through, from the model's own predict outwards.
+
+        The wrappers of plugins stand around batches, so that they see each client's request.
+        """
+        if settings.max_batch_size > 1:
+            own = own_predict(model, threads)
+            predict: Predict = Batcher(own, settings, metadata, self._slots(model, settings) or 1)
+        else:
+            predict = own_predict(model, threads, settings.max_concurrency)
+        for wrapper in self._plugins.predict_wrappers(model, settings):
+            predict = wrapper(predict)
+        return predict
 
 
 async def _outcome(name: str, method: Callable[[], Any], threads: ThreadPoolExecutor) -> Any:

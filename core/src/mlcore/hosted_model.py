@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 import uuid
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,17 @@ from typing import TYPE_CHECKING, Any
 from mlcore_protocol import InferenceResponse, Parameters
 
 from mlcore.engine import Answer
-from mlcore.errors import InternalError, MLCoreError, OutputNotFoundError, UnsupportedMediaTypeError
+from mlcore.errors import (
+    DeadlineExceededError,
+    InternalError,
+    MLCoreError,
+    OutputNotFoundError,
+    UnsupportedMediaTypeError,
+)
 from mlcore.logs import RequestContext, get_logger, request_context
 from mlcore.methods import call_method, is_cancelled
 from mlcore.own_modules import forget
+from mlcore.request_parameters import priority_of, timeout_s_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -58,6 +66,7 @@ class HostedModel:
         self._stream = stream
         self._formats = formats
         self._threads = threads
+        self._late: set[asyncio.Task[Any]] = set()
 
     async def infer(self, call: Call) -> Answer:
         """Answer one call.
@@ -65,9 +74,9 @@ class HostedModel:
         Raises:
             MLCoreError: The request is wrong, or the model failed.
         """
-        wire_format, request = self._decoded(call)
+        wire_format, request, deadline = self._decoded(call)
         try:
-            response = await self._predict(request)
+            response = await (self._predict(request) if deadline is None else self._in_time(request, deadline))
         except MLCoreError:
             raise
         except (Exception, SystemExit, asyncio.CancelledError) as error:
@@ -80,10 +89,11 @@ class HostedModel:
         Raises:
             MLCoreError: The request is wrong, or the model failed.
         """
-        wire_format, request = self._decoded(call)
+        wire_format, request, deadline = self._decoded(call)
         try:
             async with aclosing(self._stream(request)) as responses:
-                async for response in responses:
+                steps = responses if deadline is None else _in_time(responses, deadline)
+                async for response in steps:
                     yield self._encoded(wire_format, request, response, "predict_stream")
         except MLCoreError:
             raise
@@ -101,7 +111,37 @@ class HostedModel:
             self._threads.shutdown(wait=False)
             forget(type(self._model))
 
-    def _decoded(self, call: Call) -> tuple[WireFormat, InferenceRequest]:
+    async def _in_time(self, request: InferenceRequest, deadline: float) -> Any:
+        """Predict, unless it takes too long.
+
+        The answer does not wait for a plain predict, which cannot be stopped; its thread is free when it ends.
+        """
+        work = asyncio.ensure_future(self._predict(request))
+        try:
+            done, _ = await asyncio.wait({work}, timeout=max(0.0, deadline - time.monotonic()))
+        except asyncio.CancelledError:
+            work.cancel()
+            await asyncio.wait({work})
+            raise
+        if done:
+            return work.result()
+        work.cancel()
+        self._late.add(work)
+        work.add_done_callback(self._forget_late)
+        raise _too_late()
+
+    def _forget_late(self, work: asyncio.Task[Any]) -> None:
+        self._late.discard(work)
+        if not work.cancelled():
+            work.exception()  # taken: nobody waits for it any more
+
+    def _decoded(self, call: Call) -> tuple[WireFormat, InferenceRequest, float | None]:
+        """Return the wire format, the request, and when its answer is of no use any more.
+
+        Raises:
+            InferenceError: The request is wrong.
+            DeadlineExceededError: It is so late already.
+        """
         wire_format = self._formats.get(call.media_type)
         if wire_format is None:
             raise UnsupportedMediaTypeError(
@@ -111,11 +151,19 @@ class HostedModel:
         if request.id is None:
             request.id = call.request_id or str(uuid.uuid4())
         request_context.set(RequestContext(self._name, self._version, request.id))
+        deadline = call.deadline
+        if request.parameters:
+            priority_of(request.parameters)
+            timeout_s = timeout_s_of(request.parameters)
+            if timeout_s is not None and (deadline is None or call.arrived + timeout_s < deadline):
+                deadline = call.arrived + timeout_s
+        if deadline is not None and time.monotonic() >= deadline:
+            raise _too_late()
         if call.headers:
             if request.parameters is None:
                 request.parameters = Parameters()
             request.parameters["headers"] = _text_headers(call.headers)
-        return wire_format, request
+        return wire_format, request, deadline
 
     def _encoded(self, wire_format: WireFormat, request: InferenceRequest, response: Any, step: str) -> Answer:
         if type(response) is not InferenceResponse and not isinstance(response, InferenceResponse):
@@ -151,6 +199,25 @@ class HostedModel:
         return InternalError(
             f"the model '{self._name}' failed on this request; the server's log has the details, error id {error_id}"
         )
+
+
+async def _in_time(
+    responses: AsyncGenerator[InferenceResponse, None], deadline: float
+) -> AsyncGenerator[InferenceResponse, None]:
+    """Pass responses on until the deadline."""
+    while True:
+        try:
+            yield await asyncio.wait_for(anext(responses), max(0.0, deadline - time.monotonic()))
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            if time.monotonic() < deadline:
+                raise  # the model's own
+            raise _too_late() from None
+
+
+def _too_late() -> DeadlineExceededError:
+    return DeadlineExceededError("the request was not done in the time that it had")
 
 
 def _wanted(request: InferenceRequest, response: InferenceResponse) -> list[Any]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlcore_protocol import InferenceRequest, InferenceResponse
 
+from mlcore.beginning import begins
 from mlcore.errors import InternalError
-from mlcore.methods import call_method, in_thread
+from mlcore.methods import call_method, in_thread, is_cancelled
 from mlcore.model import MLModel
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
 Predict = Callable[[InferenceRequest], Awaitable[InferenceResponse]]
 """What wrappers take and give, and what a model host calls."""
@@ -26,12 +27,24 @@ Stream = Callable[[InferenceRequest], AsyncGenerator[InferenceResponse, None]]
 _END = object()
 
 
-def composed_predict(model: MLModel, threads: Executor, wrappers: list[Callable[[Predict], Predict]]) -> Predict:
-    """Return the model's predict within its wrappers, the first of which is the innermost."""
-    predict = model.predict if inspect.iscoroutinefunction(model.predict) else _threaded(model.predict, threads)
-    for wrapper in wrappers:
-        predict = wrapper(predict)
-    return predict
+def is_async(model: MLModel) -> bool:
+    """Say whether a model's predict runs on the event loop, rather than in a thread."""
+    return inspect.iscoroutinefunction(model.predict)
+
+
+def own_predict(model: MLModel, threads: Executor, max_concurrency: int | None = None) -> Predict:
+    """Return the model's predict, whatever kind of function it is.
+
+    When it is cancelled, it ends when the model's work has ended; at once, if it is cancelled again.
+
+    Args:
+        model: The model.
+        threads: Where a plain predict runs.
+        max_concurrency: How many requests an async one works on at once.
+    """
+    if not is_async(model):
+        return _threaded(model.predict, threads)
+    return _begun(model.predict) if max_concurrency is None else _limited(_begun(model.predict), max_concurrency)
 
 
 def composed_stream(model: MLModel, threads: Executor, predict: Predict) -> Stream:
@@ -84,17 +97,58 @@ class _Payloads:
         return self._left.pop()
 
 
+def _begun(predict: Predict) -> Predict:
+    async def begun(request: InferenceRequest) -> InferenceResponse:
+        begins(request.id)
+        return await predict(request)
+
+    return begun
+
+
+def _limited(predict: Predict, max_concurrency: int) -> Predict:
+    gate = asyncio.Semaphore(max_concurrency)
+
+    async def limited(request: InferenceRequest) -> InferenceResponse:
+        async with gate:
+            return await predict(request)
+
+    return limited
+
+
 def _threaded(predict: Callable[[InferenceRequest], Any], threads: Executor) -> Predict:
     """Run a plain predict in the model's threads, never on the loop."""
     loop = asyncio.get_running_loop()
 
+    def begun(request: InferenceRequest) -> Any:
+        begins(request.id)
+        return predict(request)
+
     async def in_threads(request: InferenceRequest) -> InferenceResponse:
-        response = await loop.run_in_executor(threads, copy_context().run, predict, request)
+        work = threads.submit(copy_context().run, begun, request)
+        try:
+            response = await asyncio.wrap_future(work, loop=loop)
+        except asyncio.CancelledError:
+            if is_cancelled() and not work.cancel():
+                await _over(work)
+            raise
         if inspect.isawaitable(response):  # a plain function that hands an async one's result through
             response = await response
         return response  # type: ignore[no-any-return]  # what it is, is checked before it is encoded
 
     return in_threads
+
+
+async def _over(work: Future[Any]) -> None:
+    """Wait until a thread has done its work, whatever comes of it."""
+    over = asyncio.get_running_loop().create_future()
+
+    def tell() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    loop = asyncio.get_running_loop()
+    work.add_done_callback(lambda _: loop.call_soon_threadsafe(tell))
+    await over
 
 
 def _one_answer(predict: Predict) -> Stream:

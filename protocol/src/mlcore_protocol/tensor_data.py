@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 class TensorData:
@@ -19,20 +20,47 @@ class TensorData:
 
     Args:
         values: The elements.
-        source: The JSON that the elements were read from, where they were; `root` gives it back.
+        source: What `root` gives back, where that is not `values` flat: JSON to be read, or nested lists.
     """
 
     __slots__ = ("_source", "values")
 
-    def __init__(self, values: Any, source: msgspec.Raw | None = None) -> None:
+    def __init__(self, values: Any, source: msgspec.Raw | list[Any] | None = None) -> None:
         self.values: Any = values.values if isinstance(values, TensorData) else values
         self._source: Any = source
+
+    @classmethod
+    def joined(cls, parts: Sequence[TensorData]) -> TensorData:
+        """Return the elements of several tensors as those of one, along the first axis.
+
+        Args:
+            parts: The tensors, at least one: arrays that differ in nothing but their first axis, or flat lists. All
+                of them are nested as written, or none is.
+        """
+        if isinstance(parts[0].values, np.ndarray):
+            values: Any = np.concatenate([part.values for part in parts])
+        else:
+            values = list(chain.from_iterable(part.values for part in parts))
+        data = cls(values)
+        if parts[0].is_nested:
+            data._source = tuple(parts)
+        return data
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether `root` is nested like the shape, rather than flat."""
+        source = self._source
+        if isinstance(source, msgspec.Raw):
+            return bytes(memoryview(source)[:64]).lstrip().removeprefix(b"[").lstrip().startswith(b"[")
+        return isinstance(source, tuple) or (isinstance(source, list) and bool(source) and isinstance(source[0], list))
 
     @property
     def root(self) -> Any:
         """The elements as plain Python objects: as the client wrote them where JSON was, else flat."""
         if self._source is None:
             return self.tolist()
+        if isinstance(self._source, tuple):
+            self._source = list(chain.from_iterable(part.root for part in self._source))
         if isinstance(self._source, msgspec.Raw):  # read once: code that goes by index comes here for each element
             self._source = msgspec.json.decode(self._source)
         return self._source

@@ -15,8 +15,10 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mlcore.beginning import on_begin
 from mlcore.engine import Call
 from mlcore.engines.process.channel import Channel
 from mlcore.engines.process.errors import to_facts
@@ -122,10 +124,12 @@ class Worker:
 
     async def _infer(self, frame: Frame) -> None:
         model, call = self._call(frame)
+        on_begin.set(partial(self._page.begin, frame.number))
         self._send(Kind.ANSWER, frame.number, await model.infer(call))
 
     async def _stream(self, frame: Frame) -> None:
         model, call = self._call(frame)
+        self._page.begin(frame.number, call.request_id or "")
         credit = self._credits[frame.number] = asyncio.Semaphore(AHEAD)
         try:
             async with contextlib.aclosing(model.stream(call)) as answers:
@@ -142,7 +146,6 @@ class Worker:
         model = self._models.get(number)
         if model is None:
             raise UnavailableError(f"Model {name} is not ready", retry_after_s=1)
-        self._page.begin(frame.number, request_id or "")
         lines = [(key, value) for key, value in headers]
         body, head_length = frame.payload, frame.head_length
         return model, Call(name, version, media_type, body, head_length, lines, request_id, arrived, deadline)
