@@ -54,10 +54,11 @@ class _Member:
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """One call of the model, and whom it is for."""
+    """One call of the model, whom it is for, and whether the model still works on it."""
 
     members: list[_Member]
-    task: asyncio.Task[None]
+    task: asyncio.Task[None] | None = None
+    has_slot: bool = True
 
 
 class _Bucket:
@@ -112,9 +113,12 @@ class Batcher:
         settings: The model's settings.
         metadata: What the model declares.
         slots: Runs at once that the model makes use of.
+        ahead: Runs more that may stand ready for it. Only full batches do, for nobody could join them any more.
     """
 
-    def __init__(self, predict: Predict, settings: ModelSettings, metadata: ModelMetadata, slots: int) -> None:
+    def __init__(
+        self, predict: Predict, settings: ModelSettings, metadata: ModelMetadata, slots: int, ahead: int = 0
+    ) -> None:
         self._predict = predict
         self._attributes = {"model": settings.name, "version": settings.parameters.version or ""}
         self._max_rows = settings.max_batch_size
@@ -123,6 +127,7 @@ class Batcher:
         padding = None if settings.pad_batch is False else float(settings.pad_batch is not True and settings.pad_batch)
         self._merger = Merger(metadata, padding)
         self._slots = slots
+        self._ahead = ahead
         self._running = 0
         self._buckets: dict[Hashable, _Bucket] = {}
         self._numbers = count()
@@ -166,7 +171,7 @@ class Batcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._running < self._slots and self._buckets:
+        while self._running < self._slots + self._ahead and self._buckets:
             self._forget_gone()
             for key in sorted(self._buckets, key=lambda key: self._buckets[key].rank):
                 reason, rows = self._reason(self._buckets[key])
@@ -178,7 +183,7 @@ class Batcher:
                     self._start(members, reason)
                     break
             else:
-                if self._buckets:
+                if self._buckets and self._running < self._slots:
                     loop = asyncio.get_running_loop()
                     oldest = min(bucket.since for bucket in self._buckets.values())
                     self._timer = loop.call_at(oldest + self._max_wait_s, self._release)
@@ -193,10 +198,12 @@ class Batcher:
     def _reason(self, bucket: _Bucket) -> tuple[str, int]:
         """Return why a bucket is released now, empty if it is not, and how many rows of it."""
         if not bucket.can_be_merged:
-            return ALONE, 0
+            return (ALONE, 0) if self._running < self._slots else ("", 0)
         waiting = bucket.rows
         if waiting >= self._max_rows:
             return FULL, self._max_rows
+        if self._running >= self._slots:
+            return "", 0
         is_late = asyncio.get_running_loop().time() >= bucket.since + self._max_wait_s
         if self._preferred:
             fitting = [size for size in self._preferred if size <= waiting]
@@ -211,37 +218,46 @@ class Batcher:
     def _start(self, members: list[_Member], reason: str) -> None:
         self._running += 1
         BATCH_ROWS.record(sum(member.rows for member in members), {**self._attributes, "reason": reason})
-        task = asyncio.get_running_loop().create_task(self._run(members), context=self._context.copy())
-        run = _Run(members, task)
+        run = _Run(members)
         for member in members:
             member.run = run
+        task = run.task = asyncio.get_running_loop().create_task(self._run(run), context=self._context.copy())
         self._tasks.add(task)
-        task.add_done_callback(self._over)
+        task.add_done_callback(self._tasks.discard)
 
-    def _over(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._running -= 1
-        self._release()
+    def _free_slot(self, run: _Run) -> None:
+        """Let the next batch begin."""
+        if run.has_slot:
+            run.has_slot = False
+            self._running -= 1
+            self._release()
 
-    async def _run(self, members: list[_Member]) -> None:
+    async def _run(self, run: _Run) -> None:
         """Answer the members, whatever happens."""
         try:
-            await self._answer(members)
+            await self._answer(run)
         except BaseException as error:
-            for member in members:
+            for member in run.members:
                 if not member.answer.done():
                     member.answer.set_exception(InternalError(f"the batch of this request failed: {error!r}"))
             if not isinstance(error, asyncio.CancelledError):
                 log.exception("a batch failed", **self._attributes)
+        finally:
+            self._free_slot(run)
 
-    async def _answer(self, members: list[_Member]) -> None:
+    async def _answer(self, run: _Run) -> None:
+        members = run.members
         on_begin.set(_all_begin(members))
         if len(members) == 1:
             await self._answer_alone(members[0])
             return
         requests = [member.request for member in members]
         try:
-            responses = self._merger.split(await self._predict(self._merger.merged(requests)), requests)
+            response = await self._predict(self._merger.merged(requests))
+            self._merger.check_rows(response, requests)
+            # The model works on while these are answered.
+            self._free_slot(run)
+            responses = self._merger.split(response, requests)
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
@@ -300,6 +316,7 @@ def _all_begin(members: list[_Member]) -> Callable[[str], None] | None:
 
 async def _leave(run: _Run) -> None:
     """Wait until the run that a member has left is over; when all of them have, it is cancelled."""
+    assert run.task is not None, "it was started when its members were told of it"
     if all(member.answer.done() for member in run.members):
         run.task.cancel()
     await asyncio.wait({run.task})

@@ -119,7 +119,9 @@ class ModelHost:
         """
         if settings.max_batch_size > 1:
             own = own_predict(model, threads)
-            predict: Predict = Batcher(own, settings, metadata, self._slots(model, settings) or 1)
+            slots = self._slots(model, settings) or 1
+            # The next batch for a thread stands ready in its queue, so that it need not wait for the event loop.
+            predict: Predict = Batcher(own, settings, metadata, slots, ahead=0 if is_async(model) else 1)
         else:
             predict = own_predict(model, threads, settings.max_concurrency)
         for wrapper in self._plugins.predict_wrappers(model, settings):

@@ -82,20 +82,29 @@ class Merger:
             outputs=_shared_outputs(first.outputs),
         )
 
+    def check_rows(self, response: InferenceResponse, requests: Sequence[InferenceRequest]) -> None:
+        """Check that a response can be split.
+
+        Raises:
+            InternalError: An output does not have a row for each one that went in.
+        """
+        rows = sum(request.inputs[0].shape[0] for request in requests)
+        for output in response.outputs:
+            if not output.shape or output.shape[0] != rows:
+                raise InternalError(
+                    f"the output '{output.name}' has the shape {output.shape} for a batch of {rows} rows"
+                )
+
     def split(self, response: InferenceResponse, requests: Sequence[InferenceRequest]) -> list[InferenceResponse]:
         """Return each request's part of the response to all of them.
 
         Raises:
-            InternalError: An output does not have a row for each one that went in.
+            InternalError: An output does not have as many elements as its shape says.
         """
         counts = [request.inputs[0].shape[0] for request in requests]
         ends = np.cumsum(counts).tolist()
         shares: list[list[ResponseOutput]] = [[] for _ in requests]
         for output in response.outputs:
-            if not output.shape or output.shape[0] != ends[-1]:
-                raise InternalError(
-                    f"the output '{output.name}' has the shape {output.shape} for a batch of {ends[-1]} rows"
-                )
             elements, width = _elements(output)
             for share, request, end, count in zip(shares, requests, ends, counts, strict=True):
                 part = ResponseOutput(

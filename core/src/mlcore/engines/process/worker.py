@@ -186,6 +186,7 @@ def main() -> None:
     worker = Worker(StatusPage(page), SharedArea(calls), SharedArea(answers))
     for descriptor in (page, calls, answers):
         os.close(descriptor)
+    sys.setswitchinterval(0.0005)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(worker.run(taken))
     for thread in threading.enumerate():
