@@ -6,7 +6,8 @@ import pytest
 from mlcore import MLModel, ModelSettings
 from mlcore.engine import LoadedModel
 from mlcore.errors import ModelNotFoundError, UnavailableError
-from mlcore.registry import LOADING, UNAVAILABLE, ModelRegistry, ModelState, Served, called, in_order
+from mlcore.registry import LOADING, UNAVAILABLE, ModelRegistry, ModelState, called, in_order
+from mlcore.served import Served
 
 
 def loaded(name, version=None):
@@ -83,7 +84,7 @@ def test_a_model_that_nobody_wants_is_unknown(registry):
 
 
 async def test_everybody_who_waits_for_a_model_to_be_idle_is_told(registry):
-    served = Served(loaded("m"))
+    served = Served(loaded("m"), 10)
     served.under_way = 2
     waiting = [asyncio.create_task(served.idle()) for _ in range(3)]
     await asyncio.sleep(0)
@@ -97,7 +98,7 @@ async def test_everybody_who_waits_for_a_model_to_be_idle_is_told(registry):
 
 
 async def test_an_idle_model_is_not_waited_for():
-    await asyncio.wait_for(Served(loaded("m")).idle(), 1)
+    await asyncio.wait_for(Served(loaded("m"), 10).idle(), 1)
 
 
 def test_messages_name_the_version_where_there_is_one():

@@ -17,8 +17,9 @@ from mlcore.turns import Turns
 if TYPE_CHECKING:
     from mlcore.engine import Engine
     from mlcore.plugins import Plugins
-    from mlcore.registry import ModelRegistry, Served
+    from mlcore.registry import ModelRegistry
     from mlcore.repository import FolderRepository
+    from mlcore.served import Served
     from mlcore.settings import ModelSettings
 
 log = get_logger("mlcore.models")

@@ -6,13 +6,13 @@ new one.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mlcore.errors import ModelNotFoundError, UnavailableError
+from mlcore.served import Served
 
 if TYPE_CHECKING:
     from mlcore.engine import LoadedModel
@@ -25,29 +25,6 @@ UNAVAILABLE = "UNAVAILABLE"
 UNLOADING = "UNLOADING"
 
 
-class Served:
-    """A published model, and how many requests are under way on it."""
-
-    __slots__ = ("_idle", "model", "under_way")
-
-    def __init__(self, model: LoadedModel) -> None:
-        self.model = model
-        self.under_way = 0
-        self._idle: asyncio.Event | None = None
-
-    def leave(self) -> None:
-        """Note that a request has its answer."""
-        self.under_way -= 1
-        if self._idle is not None and not self.under_way:
-            self._idle.set()
-
-    async def idle(self) -> None:
-        """Wait until no request is under way."""
-        if self.under_way:
-            self._idle = self._idle or asyncio.Event()
-            await self._idle.wait()
-
-
 class ModelState(msgspec.Struct):
     """How a model does that was asked for: its state, and why it is not ready."""
 
@@ -57,9 +34,14 @@ class ModelState(msgspec.Struct):
 
 
 class ModelRegistry:
-    """The models of one server."""
+    """The models of one server.
 
-    def __init__(self) -> None:
+    Args:
+        max_queue_size: Requests that may wait for each model, unless its settings say otherwise.
+    """
+
+    def __init__(self, max_queue_size: int = 1000) -> None:
+        self._max_queue_size = max_queue_size
         self.states: dict[Key, ModelState] = {}
         self._served: dict[Key, Served] = {}
         self._table: dict[Key, Served] = {}
@@ -85,7 +67,8 @@ class ModelRegistry:
         """Let requests reach a model, and return the one of its name and version that it replaces."""
         key = (model.settings.name, model.settings.parameters.version)
         old = self._served.get(key)
-        self._served = {**self._served, key: Served(model)}
+        own = model.settings.max_queue_size
+        self._served = {**self._served, key: Served(model, self._max_queue_size if own is None else own)}
         self._table = _with_defaults(self._served)
         self.states[key] = ModelState(READY)
         return old

@@ -75,10 +75,10 @@ class Server:
             root = Path(settings.model_repository_root)
         self.settings = settings
         self.plugins = Plugins(settings.plugins, plugins)
-        self._registry = ModelRegistry()
+        self._registry = ModelRegistry(settings.max_queue_size)
         self._engine = make_engine(settings, self.plugins)
         self.repository = FolderRepository(root, self.plugins.runtimes) if root is not None else None
-        self.dispatcher = Dispatcher(self._registry)
+        self.dispatcher = Dispatcher(self._registry, settings.request_timeout)
         self.control = ControlPlane(settings, self.plugins, self._registry, self._engine, self.repository, given)
         self.transports: list[Transport] = [
             made_of(offer, "transport", settings, self.dispatcher, self.control, base=Transport)

@@ -1,0 +1,38 @@
+"""A look at what a request says of its own urgency, without reading it: only for one that has to wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlcore.errors import InferenceError
+from mlcore.request_parameters import LOWEST, priority_of, timeout_s_of
+
+if TYPE_CHECKING:
+    from mlcore.engine import Call
+
+# Longer ones are not looked at, so that no request holds up the front; the model host reads everything.
+_LONGEST = 64 * 1024
+
+
+class _Head(msgspec.Struct):
+    parameters: dict[str, Any] | None = None
+
+
+_read = msgspec.json.Decoder(_Head).decode
+
+
+def urgency_of(call: Call) -> tuple[int, float | None]:
+    """Return a call's rank and the seconds that it has, as far as that is seen: a lower rank comes first.
+
+    What is wrong with a request is for the model host to say.
+    """
+    length = len(call.body) if call.head_length is None else call.head_length
+    if length > _LONGEST or not call.media_type.startswith("application/"):
+        return LOWEST, None
+    try:
+        parameters = _read(memoryview(call.body)[:length]).parameters
+        return priority_of(parameters), timeout_s_of(parameters)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InferenceError):
+        return LOWEST, None
