@@ -125,8 +125,8 @@ class Engine(ABC):
             MLCoreError: The model cannot be loaded; the message says why in one line.
         """
 
-    async def stop(self) -> None:
-        """Let go of the place; every model is unloaded."""
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Let go of the place within so many seconds; every model is unloaded, or left behind."""
 
 
 def make_engine(settings: Settings, plugins: Plugins) -> Engine:

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 log = get_logger("mlcore.server")
 
-# What models get to unload when requests have used up the grace period.
+# What models get to unload when requests have used up the grace period, and what their engine gets to end.
 _LEAST_UNLOAD_S = 5.0
+# The same when the stop is to be cut short.
+_HURRIED_S = 0.5
 
 
 class Server:
@@ -86,6 +88,7 @@ class Server:
         ]
         self._is_started = False
         self._stopping: asyncio.Task[None] | None = None
+        self._hurried = asyncio.Event()
 
     def url(self, transport: str) -> str:
         """Return the address of a transport, with its real port, after the start.
@@ -143,18 +146,33 @@ class Server:
         if self._stopping is not None:
             await asyncio.shield(self._stopping)
 
+    def hurry(self) -> None:
+        """Cut the stop short: requests under way are given up, and their clients told; nothing is waited for."""
+        self._hurried.set()
+
     async def _stop(self) -> None:
         had_clients = self.control.is_accepting
         self.control.set_accepting(False)
+        hurried = asyncio.ensure_future(self._hurried.wait())
         if had_clients and self.settings.drain_delay:
-            await asyncio.sleep(self.settings.drain_delay)
+            await asyncio.wait({hurried}, timeout=self.settings.drain_delay)
         began = time.monotonic()
-        await self._stop_transports(self.settings.grace_period)
+        stopping = asyncio.ensure_future(self._stop_transports(self.settings.grace_period))
+        await asyncio.wait({stopping, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        if self._hurried.is_set():
+            await self._stop_transports(0)
+        await stopping
         self.dispatcher.close()
-        left_s = self.settings.grace_period - (time.monotonic() - began)
-        await self.control.unload_all(max(left_s, _LEAST_UNLOAD_S))
+        left_s = max(self.settings.grace_period - (time.monotonic() - began), _LEAST_UNLOAD_S)
+        unloading = asyncio.ensure_future(self.control.unload_all(_HURRIED_S if hurried.done() else left_s))
+        await asyncio.wait({unloading, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        if hurried.done():
+            await asyncio.wait({unloading}, timeout=_HURRIED_S)
+        else:
+            hurried.cancel()
+            await unloading
         try:
-            await self._engine.stop()
+            await self._engine.stop(_HURRIED_S if self._hurried.is_set() else _LEAST_UNLOAD_S)
         except Exception:  # a plugin's engine may raise anything
             log.exception("the engine did not stop well")
         self.plugins.shutdown(self.settings)
@@ -176,17 +194,29 @@ class Server:
     ) -> None:
         await self.stop()
 
-    async def run(self, on_start: Callable[[Server], None] | None = None) -> None:
-        """Start, answer until SIGTERM or SIGINT, stop.
+    async def run(self, on_start: Callable[[Server], None] | None = None) -> int:
+        """Start, answer until SIGTERM or SIGINT, stop; at once, if one of them comes again.
 
         Args:
             on_start: Called once the models are loaded.
+
+        Returns:
+            The exit code: 0, or 128 and the number of the signal that cut the stop short.
         """
         stopping = asyncio.Event()
+        code = 0
+
+        def stop(number: int) -> None:
+            nonlocal code
+            if stopping.is_set():
+                code = 128 + number
+                self.hurry()
+            stopping.set()
+
         loop = asyncio.get_running_loop()
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         for number in handlers:
-            loop.add_signal_handler(number, stopping.set)
+            loop.add_signal_handler(number, stop, number)
         starting = asyncio.ensure_future(self.start())
         stopped = asyncio.ensure_future(stopping.wait())
         try:
@@ -195,7 +225,7 @@ class Server:
                 starting.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await starting
-                return
+                return code
             await starting
             if on_start is not None:
                 on_start(self)
@@ -207,6 +237,7 @@ class Server:
             for number, handler in handlers.items():
                 loop.remove_signal_handler(number)
                 signal.signal(number, handler)
+        return code
 
 
 def serve(
@@ -226,7 +257,7 @@ def serve(
     run_until_stopped(server)
 
 
-def run_until_stopped(server: Server, on_start: Callable[[Server], None] | None = None) -> None:
-    """Run a server on a new event loop, uvloop where it is installed."""
+def run_until_stopped(server: Server, on_start: Callable[[Server], None] | None = None) -> int:
+    """Run a server on a new event loop, uvloop where it is installed, and return the exit code."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(server.run(on_start))
+        return runner.run(server.run(on_start))

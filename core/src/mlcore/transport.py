@@ -60,7 +60,8 @@ class Transport(ABC):
     async def stop(self, grace_s: float) -> None:
         """Accept nothing new, let what is under way finish within `grace_s` seconds, then close.
 
-        Also called when `start` was not, or failed.
+        Also called when `start` was not, or failed; and a second time, with 0 seconds, if the first one is to be cut
+        short.
         """
 
 

@@ -90,6 +90,12 @@ class Many(MLModel):
             pass
         return self.said("done")
 
+    async def note(self, tensor, payload):
+        place, text = StringCodec.decode_input(tensor)
+        with open(place, "a") as notes:
+            notes.write(text)
+        return self.said(text)
+
     async def slow(self, tensor, payload):
         place = Path(StringCodec.decode_input(tensor)[0])
         (place / "began").touch()

@@ -205,7 +205,8 @@ def test_the_program_finishes_the_request_under_way_when_it_is_told_to_stop(serv
         answer = asked.result(10)
 
     assert answer.status == 200
-    assert running.stop() == 0
+    assert running.process.wait(60) == 0
+    running.stop()
     assert not [line for line in running.log if "Traceback" in line]
 
 

@@ -64,19 +64,19 @@ def _run(given: Namespace) -> int:
         sys.stderr.write(_banner(server, time.perf_counter() - began))
         sys.stderr.flush()
 
-    run_until_stopped(server, started)
-    _leave_stuck_threads()
-    return 0
+    code = run_until_stopped(server, started)
+    _leave_stuck_threads(code)
+    return code
 
 
-def _leave_stuck_threads() -> None:
+def _leave_stuck_threads(code: int) -> None:
     """End the process here if a model's thread does not end: Python itself would wait for it."""
     for thread in threading.enumerate():
         if thread.name.startswith("mlcore-"):
             thread.join(_LAST_WORDS_S)
             if thread.is_alive():
                 logging.shutdown()
-                os._exit(0)
+                os._exit(code)
 
 
 def _banner(server: Server, took_s: float) -> str:

@@ -16,6 +16,7 @@ from mlcore.errors import InferenceError, MLCoreError, UnavailableError, Unsuppo
 from mlcore.logs import get_logger
 
 from transport_rest.body import read_body
+from transport_rest.protocol import CONNECTION
 from transport_rest.status import error_body, send_error, send_failure, shown_path
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mlcore.engine import Answer
 
     from transport_rest.asgi import App, Receive, Scope, Send
+    from transport_rest.protocol import HttpProtocol
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
@@ -68,17 +70,26 @@ class InferRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI; with an error where anything fails, in `others` too."""
+        connection: HttpProtocol = scope[CONNECTION]
         try:
             target = _target(scope["raw_path"])
             if target is None:
                 await self._others(scope, receive, send)
             elif scope["method"] == "POST":
-                await _send(send, await self._infer(await self._call(target, scope, receive)))
+                call = await self._call(target, scope, receive)
+                connection.working = asyncio.current_task()
+                try:
+                    answer = await self._infer(call)
+                finally:
+                    connection.working = None
+                await _send(send, answer)
             else:
                 await read_body(receive, dict(scope["headers"]), self._max_body_bytes)
                 body = error_body(f"{shown_path(scope)[:64]} takes POST, not {scope['method'][:16]}")
                 await send_error(send, 405, body, {"Allow": "POST"})
         except asyncio.CancelledError:
+            if connection.is_lost:
+                return  # nobody listens any more
             # At stop, requests that outlive the grace period are cancelled; their clients may still listen.
             stopped = UnavailableError("the server stopped before this request was done", retry_after_s=1)
             await send_failure(stopped, scope, receive, send)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httptools
 from mlcore.logs import get_logger
@@ -17,12 +17,36 @@ if TYPE_CHECKING:
 log = get_logger("mlcore.rest")
 
 
+CONNECTION = "transport_rest.connection"
+"""Where a request's scope has its connection."""
+
+
 class HttpProtocol(HttpToolsProtocol):
-    """HTTP/1.1 on one connection."""
+    """HTTP/1.1 on one connection.
+
+    Attributes:
+        working: What is cancelled if the client goes away; `None` while there is nothing to cancel.
+        is_lost: Whether it has.
+    """
+
+    working: asyncio.Task[Any] | None = None
+    is_lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own type
         """Begin; from here on a response's head and body leave in one piece."""
         super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # one in all but name
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what is done for a client that has gone."""
+        self.is_lost = True
+        super().connection_lost(exc)
+        if self.working is not None:
+            self.working.cancel()
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]  # a scope may hold more
 
     def data_received(self, data: bytes) -> None:
         """Read what the client sent."""

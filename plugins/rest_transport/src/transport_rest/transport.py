@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # Longer than the idle time of common load balancers, so that they close first and never race with us.
 _KEEP_ALIVE_S = 75
 
+# How long a request that is cancelled may take to tell its client so.
+_LAST_ANSWERS_S = 0.2
+
 
 class RestTransport(Transport):
     """Serves the protocol over HTTP/1.1."""
@@ -87,9 +90,25 @@ class RestTransport(Transport):
         if self._uvicorn is not None and self._running is not None:
             self._uvicorn.config.timeout_graceful_shutdown = max(1, round(grace_s))
             self._uvicorn.should_exit = True
+            if not grace_s:
+                await self._give_up()
             await self._running
+            await self._give_up()
         if self._socket is not None:
             self._socket.close()
+
+    async def _give_up(self) -> None:
+        """Cancel the requests that are under way; their clients are told.
+
+        Twice, for the first time a request waits for its model to end.
+        """
+        assert self._uvicorn is not None, "there are requests only while it runs"
+        for _ in range(2):
+            tasks = set(self._uvicorn.server_state.tasks)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=_LAST_ANSWERS_S)
 
 
 class _Uvicorn(uvicorn.Server):

@@ -105,9 +105,9 @@ class ProcessEngine(Engine):
             lambda: placement.problem,
         )
 
-    async def stop(self) -> None:
-        """End the workers."""
-        await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """End the workers; kill those that take longer."""
+        await asyncio.gather(*(pool.stop(grace_s) for pool in self._pools.values()))
 
     async def _pool_of(self, settings: ModelSettings) -> Pool:
         """Return the pool that a model's settings name, with as many workers as they ask for."""

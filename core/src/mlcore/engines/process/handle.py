@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from mlcore.engine import Call
 
-_KILL_AFTER_S = 5.0
 _START_S = 60.0
 
 
@@ -225,13 +224,13 @@ class WorkerHandle:
         if self._process is not None and not self.has_ended:
             self._process.kill()
 
-    async def stop(self) -> None:
-        """Let the process end; kill it if it does not."""
+    async def stop(self, grace_s: float) -> None:
+        """Let the process end; kill it if it takes longer."""
         if self._process is None:
             return
         self._channel.close()
         try:
-            await asyncio.wait_for(self._exited.wait(), _KILL_AFTER_S)
+            await asyncio.wait_for(self._exited.wait(), grace_s)
         except TimeoutError:
             self._process.kill()
             await self._exited.wait()

@@ -172,13 +172,13 @@ class Pool:
             return await self.worker_for(placement)
         return min(placement.workers, key=_busyness)
 
-    async def stop(self) -> None:
-        """End the workers."""
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """End the workers; kill those that take longer."""
         self._is_stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(worker.stop() for worker in list(self._workers)))
+        await asyncio.gather(*(worker.stop(grace_s) for worker in list(self._workers)))
 
     # --- loading ---
 
