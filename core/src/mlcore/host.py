@@ -5,6 +5,7 @@ It knows no client and no socket. An engine puts one wherever models live: in th
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from mlcore.logs import get_logger
 from mlcore.methods import call_method, in_thread
 from mlcore.own_modules import own_modules_of_load, shared_folder
 from mlcore.predict import composed_stream, is_async, own_predict
+from mlcore.response_cache import ResponseCache
+from mlcore.warm_up import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from mlcore.settings import ModelSettings, Settings
 
 log = get_logger("mlcore.host")
+
+# How long a load that is cancelled is waited for.
+_LAST_WORDS_S = 1.0
 
 
 class ModelHost:
@@ -53,6 +59,7 @@ class ModelHost:
         self._settings = settings
         self._plugins = plugins
         self._formats = _formats(plugins)
+        self._late: set[asyncio.Task[LoadedModel]] = set()
 
     async def load(self, plan: Plan) -> LoadedModel:
         """Load a model.
@@ -63,9 +70,29 @@ class ModelHost:
         token = shared_folder.set(plan.root)
         try:
             async with own_modules_of_load(plan.settings.folder):
-                return await self._load(plan)
+                return await self._load_in_time(plan)
         finally:
             shared_folder.reset(token)
+
+    async def _load_in_time(self, plan: Plan) -> LoadedModel:
+        """Load a model, unless it takes too long.
+
+        What cannot be stopped, such as a plain `load` in its thread, is left behind: it ends unseen, and is unloaded.
+        """
+        limit_s = plan.settings.load_timeout or self._settings.load_timeout
+        loading = asyncio.ensure_future(self._load(plan))
+        try:
+            done, _ = await asyncio.wait({loading}, timeout=limit_s)
+        except asyncio.CancelledError:
+            loading.cancel()
+            await asyncio.wait({loading}, timeout=_LAST_WORDS_S)
+            raise
+        if done:
+            return loading.result()
+        loading.cancel()
+        self._late.add(loading)
+        loading.add_done_callback(self._late.discard)
+        raise ModelLoadError(f"its load took longer than {limit_s:g} s, the setting load_timeout")
 
     async def _load(self, plan: Plan) -> LoadedModel:
         settings = plan.settings
@@ -104,7 +131,9 @@ class ModelHost:
             metadata = _checked(await _outcome("metadata", model.metadata, threads))
             predict = self._predict(model, settings, metadata, threads)
             stream = composed_stream(model, threads, predict)
-            return HostedModel(model, metadata, predict, stream, self._formats, threads), metadata
+            hosted = HostedModel(model, metadata, predict, stream, self._formats, threads)
+            await warm_up(hosted, settings)
+            return hosted, metadata
         except BaseException:
             with suppress(Exception, SystemExit):  # the first error is the one to tell
                 await call_method(model.unload, threads)
@@ -115,7 +144,8 @@ class ModelHost:
     ) -> Predict:
         """Compose what a request runs through, from the model's own predict outwards.
 
-        The wrappers of plugins stand around batches, so that they see each client's request.
+        The wrappers of plugins are outermost, so that they see each client's request, also one that is answered from
+        the cache or in a batch.
         """
         if settings.max_batch_size > 1:
             own = own_predict(model, threads)
@@ -124,6 +154,8 @@ class ModelHost:
             predict: Predict = Batcher(own, settings, metadata, slots, ahead=0 if is_async(model) else 1)
         else:
             predict = own_predict(model, threads, settings.max_concurrency)
+        if self._settings.cache_enabled and settings.cache_enabled:
+            predict = ResponseCache(predict, settings, self._settings)
         for wrapper in self._plugins.predict_wrappers(model, settings):
             predict = wrapper(predict)
         return predict

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from mlcore_protocol import MetadataTensor, ModelMetadata
 
-# What concerns one client, and not the model's work.
-_OWN = frozenset({"headers", "priority", "timeout", "binary_data_output", "binary_data"})
+OWN_PARAMETERS = frozenset({"headers", "priority", "timeout", "binary_data_output", "binary_data"})
+"""Parameters that concern one client, and not the model's work."""
 
 
 class Joinable(NamedTuple):
@@ -182,15 +182,17 @@ class Merger:
 
 def shared_parameters(parameters: Parameters | None) -> Parameters | None:
     """Return what is left of a request's parameters when it shares a batch: nothing that is one client's own."""
-    if not parameters or _OWN.isdisjoint(parameters):
+    if not parameters or OWN_PARAMETERS.isdisjoint(parameters):
         return parameters
-    return Parameters({name: value for name, value in parameters.items() if name not in _OWN}) or None
+    return Parameters({name: value for name, value in parameters.items() if name not in OWN_PARAMETERS}) or None
 
 
 def _relevant(parameters: Parameters | None) -> Hashable:
     if not parameters:
         return ()
-    return tuple(sorted((name, type(value).__name__, value) for name, value in parameters.items() if name not in _OWN))
+    return tuple(
+        sorted((name, type(value).__name__, value) for name, value in parameters.items() if name not in OWN_PARAMETERS)
+    )
 
 
 def _shared_outputs(outputs: list[RequestOutput] | None) -> list[RequestOutput] | None:

@@ -14,12 +14,14 @@ from mlcore.engine import Engine, LoadedModel, is_chosen, only_here
 from mlcore.engines.process.handle import WorkerGoneError
 from mlcore.engines.process.plans import plan_to_facts, settings_to_facts
 from mlcore.engines.process.pool import Placement, Pool
+from mlcore.environments import environment_of, interpreter_of, variables_of
 from mlcore.errors import ModelLoadError, SettingsError
 from mlcore.host import ModelHost
 from mlcore.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
     from mlcore.engine import Answer, Call
     from mlcore.loading import Plan
@@ -45,8 +47,8 @@ class ProcessEngine(Engine):
         self._numbers = count(1)
         self._host = ModelHost(self.settings, self.plugins)
         self._facts = settings_to_facts(self.settings)
-        self._pools: dict[str, Pool] = {}
-        await self._pool("", sys.executable).grow(max(1, self.settings.parallel_workers))
+        self._pools: dict[tuple[str, Path | None], Pool] = {}
+        await self._pool("").grow(max(1, self.settings.parallel_workers))
 
     async def load(self, plan: Plan) -> LoadedModel:
         """Load a model in the workers of its pool; see `Engine.load`."""
@@ -110,22 +112,35 @@ class ProcessEngine(Engine):
         await asyncio.gather(*(pool.stop(grace_s) for pool in self._pools.values()))
 
     async def _pool_of(self, settings: ModelSettings) -> Pool:
-        """Return the pool that a model's settings name, with as many workers as they ask for."""
+        """Return the pool that a model's settings name, with as many workers as they ask for.
+
+        Raises:
+            ModelLoadError: Its environment cannot be used, or no worker can be started.
+        """
         parameters = settings.parameters
         name = parameters.inference_pool_gid or ""
         if not name and (parameters.autogenerate_inference_pool_gid or settings.parallel_workers is not None):
             name = str(uuid.uuid4())
-        pool = self._pool(name, sys.executable)
+        environment = await asyncio.to_thread(environment_of, settings, self.settings.environments_dir)
+        pool = self._pool(name, environment)
         await pool.grow(settings.parallel_workers or max(1, self.settings.parallel_workers))
         return pool
 
-    def _pool(self, name: str, python: str) -> Pool:
-        if name not in self._pools:
-            self._pools[name] = Pool(name, python, None, self._facts, self.settings.worker_timeout)
-        return self._pools[name]
+    def _pool(self, name: str, environment: Path | None = None) -> Pool:
+        """Return the pool of a name and an environment, or a new one."""
+        key = (name, environment)
+        if key not in self._pools:
+            timeout_s = self.settings.worker_timeout
+            if environment is None:
+                self._pools[key] = Pool(name, sys.executable, None, self._facts, timeout_s)
+            else:
+                facts = {**self._facts, "path": None}  # it has modules of its own
+                python, variables = str(interpreter_of(environment)), variables_of(environment)
+                self._pools[key] = Pool(name or environment.name, python, variables, facts, timeout_s)
+        return self._pools[key]
 
     async def _close_if_empty(self, pool: Pool) -> None:
         """End the workers of a pool of its own that no model lives in any more."""
-        if pool.name and pool.is_empty and self._pools.get(pool.name) is pool:
-            del self._pools[pool.name]
+        if pool.name and pool.is_empty:
+            self._pools = {key: other for key, other in self._pools.items() if other is not pool}
             await pool.stop()

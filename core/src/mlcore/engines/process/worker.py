@@ -29,6 +29,7 @@ from mlcore.engines.process.status_page import StatusPage
 from mlcore.errors import MLCoreError, RequestCancelledError, UnavailableError
 from mlcore.event_loop import loop_factory
 from mlcore.host import ModelHost
+from mlcore.loading import make_plan
 from mlcore.logs import get_logger, set_up_logging
 from mlcore.plugins import Plugins
 
@@ -85,7 +86,8 @@ class Worker:
         elif frame.kind is Kind.SETTINGS:
             settings = settings_from_facts(frame.facts)
             set_up_logging(settings)
-            self._host = ModelHost(settings, Plugins(settings.plugins))
+            self._plugins = Plugins(settings.plugins)
+            self._host = ModelHost(settings, self._plugins)
             beat_s = min(_SLOWEST_BEAT_S, settings.worker_timeout / _BEATS_PER_TIMEOUT)
             threading.Thread(target=_beat, args=(self._page, beat_s), name="mlcore-beat", daemon=True).start()
         else:
@@ -111,7 +113,10 @@ class Worker:
 
     async def _load(self, frame: Frame) -> None:
         assert self._host is not None, "settings come first"
-        model = await self._host.load(plan_from_facts(frame.facts["plan"]))
+        plan = plan_from_facts(frame.facts["plan"])
+        if plan.target is None:  # this environment may offer what the front's does not
+            plan = make_plan(plan.settings, self._plugins, plan.root)
+        model = await self._host.load(plan)
         self._models[frame.facts["model"]] = model
         facts = {"metadata": model.metadata.model_dump(), "concurrency": model.concurrency}
         self._channel.send(Kind.ANSWER, frame.number, facts)
