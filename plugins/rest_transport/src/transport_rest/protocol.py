@@ -14,7 +14,11 @@ from transport_rest.status import error_body
 if TYPE_CHECKING:
     import asyncio
 
+    from mlcore.control import ControlPlane
+
 log = get_logger("mlcore.rest")
+
+_FIRST_REQUEST_S = 0.5
 
 
 CONNECTION = "transport_rest.connection"
@@ -24,6 +28,10 @@ CONNECTION = "transport_rest.connection"
 class HttpProtocol(HttpToolsProtocol):
     """HTTP/1.1 on one connection.
 
+    Args:
+        control: Says whether the server still wants clients.
+        options: uvicorn's own.
+
     Attributes:
         working: What is cancelled if the client goes away; `None` while there is nothing to cancel.
         is_lost: Whether it has.
@@ -31,6 +39,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     working: asyncio.Task[Any] | None = None
     is_lost = False
+
+    def __init__(self, *, control: ControlPlane, **options: Any) -> None:
+        super().__init__(**options)
+        self._control = control
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own type
         """Begin; from here on a response's head and body leave in one piece."""
@@ -43,10 +55,30 @@ class HttpProtocol(HttpToolsProtocol):
         if self.working is not None:
             self.working.cancel()
 
+    def shutdown(self) -> None:
+        """Close, or do so after the answer that is under way.
+
+        A connection that is new has its first request under way, as likely as not: it is given a moment to arrive.
+        """
+        if self.cycle is None:
+            self.loop.call_later(_FIRST_REQUEST_S, self._close_unused)
+        else:
+            super().shutdown()
+
+    def _close_unused(self) -> None:
+        if self.cycle is None:
+            self.transport.close()
+
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
         self.scope[CONNECTION] = self  # type: ignore[literal-required]  # a scope may hold more
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer; a server that is about to stop closes the connection after that, and says so."""
+        super().on_headers_complete()
+        if self.cycle is not None and not self._control.is_accepting:
+            self.cycle.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
         """Read what the client sent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -67,7 +68,7 @@ class RestTransport(Transport):
         assert self._socket is not None, "bind comes first"
         config = uvicorn.Config(
             build_app(self.settings, self.dispatcher, self.control),
-            http=HttpProtocol,
+            http=partial(HttpProtocol, control=self.control),  # type: ignore[arg-type]  # makes one, like a class
             ws="none",
             lifespan="off",
             log_config=None,
@@ -117,6 +118,26 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, but serve the clients that are connected and not accepted yet: a closed listener would cut them off."""
+        loop = asyncio.get_running_loop()
+        accepted = []
+        for listener in sockets or ():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    accepted.append(listener.accept()[0])
+        for sock in accepted:
+            sock.setblocking(False)
+        connecting = [asyncio.ensure_future(loop.connect_accepted_socket(self._protocol, sock)) for sock in accepted]
+        await super().shutdown(sockets)
+        await asyncio.gather(*connecting, return_exceptions=True)
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn's own
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -78,6 +78,7 @@ class ProcessEngine(Engine):
                 except WorkerGoneError as error:
                     if error.has_begun:
                         raise
+                await asyncio.sleep(0)  # what has happened is noticed first
 
         async def stream(call: Call) -> AsyncGenerator[Answer, None]:
             is_answered = False
@@ -91,6 +92,7 @@ class ProcessEngine(Engine):
                 except WorkerGoneError as error:
                     if error.has_begun or is_answered:
                         raise
+                await asyncio.sleep(0)
 
         async def unload() -> None:
             await pool.remove(placement)

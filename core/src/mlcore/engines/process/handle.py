@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlcore.engine import Call
 
 _START_S = 60.0
+_LAST_WORDS_S = 1.0
 
 
 class WorkerGoneError(UnavailableError):
@@ -44,7 +45,8 @@ class WorkerHandle:
     """One worker.
 
     Args:
-        on_exit: Called once, when the process has ended.
+        on_lost: Called once, when nothing can be sent to it any more.
+        on_exit: Called once, when the process has ended; soon after that.
 
     Attributes:
         models: The models that it has, by their numbers.
@@ -53,7 +55,8 @@ class WorkerHandle:
         cause: Why it ended, in a few words.
     """
 
-    def __init__(self, on_exit: Callable[[WorkerHandle], None]) -> None:
+    def __init__(self, on_lost: Callable[[WorkerHandle], None], on_exit: Callable[[WorkerHandle], None]) -> None:
+        self._on_lost = on_lost
         self._on_exit = on_exit
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[Frame]] = {}
@@ -67,6 +70,7 @@ class WorkerHandle:
         self.loading: set[int] = set()
         self.under_way = 0
         self.cause = ""
+        self._is_stopping = False
 
     @property
     def pid(self) -> int:
@@ -106,7 +110,7 @@ class WorkerHandle:
             descriptors += [SharedArea.create(f"mlcore-{what}") for what in ("calls", "answers")]
             page, calls, answers = descriptors
             self._page = StatusPage(page)
-            self._channel = Channel(self._on_frame, lambda: None, SharedArea(calls), SharedArea(answers))
+            self._channel = Channel(self._on_frame, self._lost, SharedArea(calls), SharedArea(answers))
             passed = [theirs.fileno(), *descriptors]
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # our own program; the call takes a millisecond
                 [python, "-m", "mlcore.engines.process.worker", *map(str, passed)],
@@ -228,6 +232,7 @@ class WorkerHandle:
         """Let the process end; kill it if it takes longer."""
         if self._process is None:
             return
+        self._is_stopping = True
         self._channel.close()
         try:
             await asyncio.wait_for(self._exited.wait(), grace_s)
@@ -292,6 +297,12 @@ class WorkerHandle:
                 answer.set_result(frame)
         elif (queue := self._streams.get(frame.number)) is not None:
             queue.put_nowait(frame)
+
+    def _lost(self) -> None:
+        self._on_lost(self)
+        # Its process is about to end, or something is wrong with it.
+        if not self.has_ended and not self._is_stopping:
+            asyncio.get_running_loop().call_later(_LAST_WORDS_S, self.kill, "it closed its channel")
 
     def _exit(self, descriptor: int) -> None:
         asyncio.get_running_loop().remove_reader(descriptor)

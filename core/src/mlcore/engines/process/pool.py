@@ -246,11 +246,16 @@ class Pool:
     # --- workers that end, and those that take their place ---
 
     async def _spawn(self) -> WorkerHandle:
-        worker = WorkerHandle(self._on_exit)
+        worker = WorkerHandle(self._on_lost, self._on_exit)
         await worker.start(self._python, self._environment, self._settings)
         self._workers.append(worker)
         self._has_worker.set()
         return worker
+
+    def _on_lost(self, worker: WorkerHandle) -> None:
+        """Send no more requests to a worker."""
+        for placement in self._placements.values():
+            placement.workers = [other for other in placement.workers if other is not worker]
 
     def _on_exit(self, worker: WorkerHandle) -> None:
         if worker in self._workers:
@@ -258,8 +263,7 @@ class Pool:
         if not self._workers:
             self._has_worker.clear()
         begun = worker.begun_models() | worker.loading
-        for placement in self._placements.values():
-            placement.workers = [other for other in placement.workers if other is not worker]
+        self._on_lost(worker)
         if self._is_stopping:
             return
         self._last_cause = worker.cause
