@@ -4,10 +4,11 @@ import asyncio
 import sys
 import threading
 
+import numpy as np
 import pytest
 from mlcore import MLModel, ModelSettings, Server, hookimpl
-from mlcore.codecs import InputCodec
-from mlcore.errors import AmbiguousNameError, ModelLoadError, PluginError
+from mlcore.codecs import InputCodec, NumpyCodec
+from mlcore.errors import AmbiguousNameError, InferenceError, ModelLoadError, PluginError
 from mlcore.types import InferenceResponse, MetadataTensor, ModelMetadata
 
 
@@ -325,3 +326,86 @@ async def test_a_load_that_is_cancelled_ends_its_threads(until):
     assert server.control.failures() == {("m", None): "its load was cancelled"}
     let_go.set()
     await until(lambda: not any(thread.name.startswith("mlcore-m") for thread in threading.enumerate()))
+
+
+# --- loads with a limit, and warm-ups ---
+
+
+async def test_a_load_that_takes_too_long_is_given_up_and_holds_nobody_up(caplog):
+    released = threading.Event()
+
+    class Hanging(MLModel):
+        def load(self):
+            released.wait(20)
+
+    class Fine(MLModel):
+        pass
+
+    models = [
+        ModelSettings(name="hanging", implementation=Hanging, load_timeout=0.2),
+        ModelSettings(name="fine", implementation=Fine),
+    ]
+    async with Server(models=models, transports=[]) as server:
+        states = {item.name: (item.state, item.reason) for item in server.control.index()}
+    released.set()
+
+    assert states["hanging"] == ("UNAVAILABLE", "its load took longer than 0.2 s, the setting load_timeout")
+    assert states["fine"][0] == "READY"
+
+
+async def test_what_a_load_raises_itself_is_told_even_if_it_is_a_timeout():
+    class Late(MLModel):
+        async def load(self):
+            raise TimeoutError("the artefact did not come")
+
+    async with Server(models=[ModelSettings(name="m", implementation=Late)], transports=[]) as server:
+        (item,) = server.control.index()
+
+    assert item.reason == "load() raised TimeoutError: the artefact did not come"
+
+
+class Counted(MLModel):
+    """Counts the rows that it has seen, and refuses negative ones."""
+
+    seen = 0
+    unloaded = 0
+
+    async def predict(self, payload):
+        if payload.inputs[0].data.values.min() < 0:
+            raise InferenceError("it is negative")
+        type(self).seen += payload.inputs[0].shape[0]
+        return InferenceResponse(model_name="m", outputs=[NumpyCodec.encode_output("y", np.ones(1))])
+
+    async def unload(self):
+        type(self).unloaded += 1
+
+
+def warming(*values):
+    tensors = [{"name": "x", "datatype": "FP32", "shape": [1], "data": [value]} for value in values]
+    return {"name": "m", "implementation": Counted, "warmup": [{"inputs": [tensor]} for tensor in tensors]}
+
+
+async def test_warm_up_requests_run_before_a_model_is_ready(caplog):
+    caplog.set_level("INFO", "mlcore.host")
+    Counted.seen = 0
+    async with Server(models=[ModelSettings(**warming(1.0, 2.0))], transports=[]) as server:
+        assert (Counted.seen, server.control.model_is_ready("m")) == (2, True)
+
+    assert "model warmed up" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("warmup", "reason"),
+    [
+        (warming(1.0, -1.0)["warmup"], "warmup[1]: it is negative"),
+        ([{"inputs": []}], "warmup[0]: inputs: expected 1 to"),
+    ],
+)
+async def test_a_warm_up_that_fails_is_a_load_that_fails(warmup, reason):
+    Counted.unloaded = 0
+    settings = ModelSettings(**{**warming(), "warmup": warmup})
+    async with Server(models=[settings], transports=[]) as server:
+        (item,) = server.control.index()
+
+    assert (item.state, Counted.unloaded) == ("UNAVAILABLE", 1)
+    assert item.reason.startswith(reason)
