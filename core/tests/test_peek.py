@@ -1,0 +1,46 @@
+"""A look at a request that has to wait."""
+
+import json
+
+import pytest
+from mlcore.engine import Call
+from mlcore.peek import urgency_of
+from mlcore.request_parameters import LOWEST
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"priority": 3, "timeout": 1_500_000}, (3, 1.5)),
+        ({"priority": 0}, (LOWEST, None)),
+        ({"timeout": 0}, (LOWEST, None)),
+        ({"other": [1, {"a": 2}]}, (LOWEST, None)),
+        ({"priority": "high", "timeout": 5}, (LOWEST, None)),
+        (None, (LOWEST, None)),
+        ([1], (LOWEST, None)),
+    ],
+)
+def test_what_a_json_head_says_is_seen(parameters: object, expected: tuple[int, float | None]) -> None:
+    plain = {"id": "1", "inputs": [{"name": "x", "data": [[1, 2]]}], "parameters": parameters}
+
+    assert urgency_of(Call("m", None, "application/json", json.dumps(plain).encode())) == expected
+
+
+def test_only_the_head_is_read_where_binary_data_follow() -> None:
+    head = b'{"parameters": {"priority": 2}}'
+
+    call = Call("m", None, "application/octet-stream", memoryview(bytearray(head + bytes(10**6))), len(head))
+
+    assert urgency_of(call) == (2, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[" * 60_000, b'{"parameters": {"priority": 1}} x', b'{"a": "\xff"}', b" " * 70_000 + b"{}"],
+)
+def test_what_cannot_be_read_or_is_long_is_left_to_the_host(body: bytes) -> None:
+    assert urgency_of(Call("m", None, "application/json", body)) == (LOWEST, None)
+
+
+def test_other_forms_are_left_to_the_host() -> None:
+    assert urgency_of(Call("m", None, "text/plain", b'{"parameters": {"priority": 1}}')) == (LOWEST, None)
