@@ -196,7 +196,8 @@ def test_a_signal_ends_a_server_with_exit_0(server, repository, model, number):
 
     running.process.send_signal(number)
 
-    assert running.stop() == 0
+    assert running.process.wait(60) == 0
+    running.stop()
     assert not [line for line in running.log if "Traceback" in line or "rror" in line]
 
 
@@ -324,6 +325,6 @@ def test_a_thread_of_a_model_that_ends_by_itself_is_waited_for():
     ending = threading.Thread(target=time.sleep, args=[0.1], name="mlcore-m_0")
     ending.start()
 
-    _leave_stuck_threads()
+    _leave_stuck_threads(0)
 
     assert not ending.is_alive()

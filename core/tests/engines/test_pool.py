@@ -38,6 +38,7 @@ async def test_a_pool_of_its_own_has_its_own_workers(model, repository: Path) ->
     model("c", parameters={"inference_pool_gid": "g"}, parallel_workers=2)
 
     async with Server(repository, transports=[], parallel_workers=1) as server:
+        await eventually(lambda: len(models_of(server)["b"]) == 2)
         found = models_of(server)
 
         assert len(workers_of()) == 3
