@@ -1,4 +1,4 @@
-"""Summaries of two films, from the articles "Barbie (film)" and "Oppenheimer (film)" of Wikipedia (CC BY-SA 4.0)."""
+"""Texts about films: two from the articles "Barbie (film)" and "Oppenheimer (film)" of Wikipedia (CC BY-SA 4.0)."""
 
 BARBIE = (
     "Barbie is a 2023 American fantasy comedy film directed by Greta Gerwig and written by Gerwig and Noah Baumbach. "
@@ -25,3 +25,24 @@ PANCAKES = (
     "rest for half an hour. Melt a little butter in a hot pan, pour in a ladle of batter, and turn the pancake when "
     "its edges are brown. Serve warm with lemon juice and sugar."
 )
+
+TWIN_FILMS = {
+    ("Deep Impact", "Armageddon"): (
+        "A young astronomer finds a comet that will strike the Earth within a year. A crew of astronauts is sent to "
+        "break it up with nuclear charges, while governments dig shelters and draw lots for those who may enter them.",
+        "An asteroid as large as Texas is on its way to the Earth. A team of oil drillers is trained as astronauts in "
+        "haste, to drill a hole into it and split it with a nuclear bomb before it is too late.",
+    ),
+    ("Antz", "A Bug's Life"): (
+        "An anxious worker ant falls in love with the princess of his colony, changes places with a soldier, and ends "
+        "up as the one who has to stop a general's plan to flood the nest and all the workers in it.",
+        "A clumsy ant inventor sets out to find warriors who will protect his colony from greedy grasshoppers, and "
+        "comes home with a troupe of circus bugs whom he takes for heroes.",
+    ),
+    ("The Dark Knight", "Mamma Mia!"): (
+        "A masked vigilante, a police lieutenant and a district attorney try to end organised crime in their city, "
+        "until a criminal with a painted face sets out to prove that anybody can be driven to cruelty.",
+        "On the eve of her wedding on a Greek island, a young woman invites three men from her mother's past, for one "
+        "of them must be her father. Everybody sings the songs of a Swedish pop group.",
+    ),
+}

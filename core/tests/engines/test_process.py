@@ -58,6 +58,19 @@ async def test_binary_tensors_are_aligned_writable_views(server: Server, rows: i
     assert response.outputs[0].data.root == [b"True True False"]
 
 
+async def test_a_model_that_keeps_what_it_was_sent_uses_up_the_shared_memory_and_nothing_else(server: Server) -> None:
+    x = np.arange(2_000_000, dtype=np.float32).reshape(-1, 1)
+    for _ in range(12):  # of 8 MB each, so more than there is
+        tensor = RequestInput(name="keep", shape=list(x.shape), datatype="FP32", data=x)
+        call = call_of(InferenceRequest(inputs=[tensor]), "many", binary=True)
+        await server.dispatcher.infer(call)
+    same = RequestInput(name="same", shape=list(x.shape), datatype="FP32", data=x)
+
+    response = response_of(await server.dispatcher.infer(call_of(InferenceRequest(inputs=[same]), "many", binary=True)))
+
+    assert np.array_equal(np.array(response.outputs[0].data.tolist(), np.float32).reshape(-1, 1), x)
+
+
 async def test_many_requests_at_once_get_their_own_answers(server: Server) -> None:
     async def one(number: int) -> bool:
         tensor = RequestInput(name="same", shape=[1], datatype="INT64", data=[number])
