@@ -232,9 +232,10 @@ async def test_requests_of_different_kinds_do_not_share_one(other: dict[str, Any
     assert rows_of_calls()[:2] == [1, 2]
 
 
-async def test_a_model_whose_first_axis_is_fixed_gets_each_request_alone() -> None:
-    inputs = [TensorSettings(name="x", datatype="FP32", shape=[1, 1])]
-    async with batched(inputs=inputs) as server:
+@pytest.mark.parametrize("side", ["inputs", "outputs"])
+async def test_a_model_whose_first_axis_is_fixed_gets_each_request_alone(side: str) -> None:
+    declared = [TensorSettings(name="x", datatype="FP32", shape=[1, 1])]
+    async with batched(**{side: declared}) as server:
         tasks = await ask(server, *(numbers([number]) for number in range(3)))
         Gated.gate.set()
         await asyncio.gather(*tasks)
@@ -254,6 +255,17 @@ async def test_a_model_sees_nothing_of_a_client_in_a_batch_or_alone() -> None:
 
     assert rows_of_calls() == [1, 2]
     assert all(payload.parameters == {"tag": 1} for payload in Gated.calls)
+
+
+async def test_inputs_in_another_order_are_another_batch() -> None:
+    pair = numbers([1.0])["inputs"] + numbers([2.0], name="y")["inputs"]
+    async with batched() as server:
+        tasks = await ask(server, numbers([0.0]), {"inputs": pair}, {"inputs": pair[::-1]}, {"inputs": pair})
+        Gated.gate.set()
+        await asyncio.gather(*tasks)
+
+    assert [[tensor.name for tensor in payload.inputs] for payload in Gated.calls[1:]] == [["x", "y"], ["y", "x"]]
+    assert rows_of_calls() == [1, 2, 1]
 
 
 async def test_padding_lets_requests_of_different_lengths_share_a_batch() -> None:
@@ -363,7 +375,8 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
         tensor["shape"] = [rows + 1, width]
     plain["inputs"] = [tensor]
     if kind == "two":
-        plain["inputs"] = [tensor, {**tensor, "name": "y"}][:: draw(st.sampled_from([1, -1]))]
+        other = {**tensor, "name": "y", "data": values[::-1]}
+        plain["inputs"] = [tensor, other][:: draw(st.sampled_from([1, -1]))]
     if draw(st.integers(0, 3)) == 0:
         plain["parameters"] = draw(
             st.sampled_from([{"scale": 3}, {"scale": True}, {"priority": 1}, {"timeout": 10**9}, {"priority": "high"}])

@@ -408,3 +408,13 @@ async def test_a_stream_that_its_client_leaves_is_closed(kind, until):
             assert not closed
         await until(lambda: closed)
         await asyncio.wait_for(server.control.unload("m"), 5)
+
+
+async def test_an_end_of_iteration_in_a_plain_predict_is_an_error_like_any_other():
+    class Ended(MLModel):
+        def predict(self, payload):
+            next(iter([]))
+
+    async with served(Ended) as server:
+        with pytest.raises(InternalError, match="error id"):
+            await asyncio.wait_for(said(server), 10)

@@ -46,7 +46,8 @@ class Merger:
         self._inputs = {tensor.name: tensor for tensor in metadata.inputs}
         self._outputs = {tensor.name: tensor for tensor in metadata.outputs}
         self._padding = padding
-        self._is_fixed = any(tensor.shape and tensor.shape[0] >= 0 for tensor in metadata.inputs)
+        declared = [*metadata.inputs, *metadata.outputs]
+        self._is_fixed = any(tensor.shape and tensor.shape[0] >= 0 for tensor in declared)
 
     def joinable(self, request: InferenceRequest) -> Joinable | None:
         """Return what a request can be merged by; `None` if it has to run alone."""
@@ -63,7 +64,8 @@ class Merger:
             parameters = _relevant(tensor.parameters)
             tensors.append((tensor.name, kind, tuple(trailing), len(tensor.shape), tensor.data.is_nested, parameters))
         wanted = tuple((output.name, _relevant(output.parameters)) for output in request.outputs or ())
-        return Joinable((tuple(sorted(tensors)), wanted, _relevant(request.parameters)), rows)
+        # Their order counts, for a model may go by it.
+        return Joinable((tuple(tensors), wanted, _relevant(request.parameters)), rows)
 
     def merged(self, requests: Sequence[InferenceRequest]) -> InferenceRequest:
         """Return one request with the rows of several, which are of the same signature.
@@ -71,14 +73,11 @@ class Merger:
         It says nothing of who sent them.
         """
         first = requests[0]
-        columns = {tensor.name: [tensor] for tensor in first.inputs}
-        for request in requests[1:]:
-            for tensor in request.inputs:
-                columns[tensor.name].append(tensor)
+        columns = zip(*(request.inputs for request in requests), strict=True)
         return InferenceRequest(
             id=str(uuid.uuid4()),
             parameters=shared_parameters(first.parameters),
-            inputs=[self._joined(tensors) for tensors in columns.values()],
+            inputs=[self._joined(tensors) for tensors in columns],
             outputs=_shared_outputs(first.outputs),
         )
 
@@ -131,7 +130,7 @@ class Merger:
         declared = self._inputs.get(tensor.name)
         return self._padding is not None and len(tensor.shape) > 1 and _is_variable(declared, len(tensor.shape))
 
-    def _joined(self, tensors: list[RequestInput]) -> RequestInput:
+    def _joined(self, tensors: Sequence[RequestInput]) -> RequestInput:
         first = tensors[0]
         widths = {tensor.shape[-1] for tensor in tensors}
         parts = [tensor.data for tensor in tensors]

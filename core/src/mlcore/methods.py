@@ -14,7 +14,20 @@ if TYPE_CHECKING:
 
 async def in_thread(threads: Executor, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a plain function in one of the threads, with this context's variables."""
-    return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, function, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(threads, in_context(function, *arguments))
+
+
+def in_context(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    """Return the call of a plain function with this context's variables, for a thread."""
+    context = copy_context()
+
+    def call() -> Any:
+        try:
+            return context.run(function, *arguments)
+        except StopIteration as error:  # a future cannot carry it: whoever waits would wait for ever
+            raise RuntimeError("StopIteration was raised") from error
+
+    return call
 
 
 async def call_method(method: Callable[..., Any], threads: Executor, *arguments: Any) -> Any:

@@ -6,14 +6,13 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from mlcore_protocol import InferenceRequest, InferenceResponse
 
 from mlcore.beginning import begins
 from mlcore.errors import InternalError
-from mlcore.methods import call_method, in_thread, is_cancelled
+from mlcore.methods import call_method, in_context, in_thread, is_cancelled
 from mlcore.model import MLModel
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def _threaded(predict: Callable[[InferenceRequest], Any], threads: Executor) -> 
         return predict(request)
 
     async def in_threads(request: InferenceRequest) -> InferenceResponse:
-        work = threads.submit(copy_context().run, begun, request)
+        work = threads.submit(in_context(begun, request))
         try:
             response = await asyncio.wrap_future(work, loop=loop)
         except asyncio.CancelledError:

@@ -14,6 +14,7 @@ from mlcore_protocol.datatypes import DATATYPES
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -153,6 +154,14 @@ def _datatype(text: str) -> str:
     return text
 
 
+def _number(value: Any) -> Any:
+    """Read a number in a variable as one, so that there 1 and 0 are what they are in JSON: no booleans."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def _scalar(value: Any) -> Any:
     if not isinstance(value, str | int | float):
         raise ValueError("expected text, a number or a boolean")
@@ -234,14 +243,18 @@ class ModelSettings(BaseSettings):
     max_batch_size: int = Field(
         0, ge=0, description="Rows of several requests that may be predicted at once; 0 or 1 is off."
     )
-    max_batch_time: Seconds = Field(0.0, description="Seconds that a request may wait for others to join it.")
+    max_batch_time: Seconds = Field(
+        0.0,
+        description="Seconds that a request may wait for others to join it though a model that is at work could take "
+        "it; one that is idle takes it at once, unless there are `preferred_batch_sizes`.",
+    )
     preferred_batch_sizes: list[Annotated[int, Field(ge=1)]] = Field(
         [], description="Rows that the model works on best; a batch waits up to `max_batch_time` to get one of them."
     )
-    pad_batch: bool | float = Field(
+    pad_batch: Annotated[bool | float, BeforeValidator(_number)] = Field(
         False,
         description="Whether requests whose last, variable axis differs in size are padded to share a batch: true "
-        "pads with 0, a number with itself.",
+        "pads with 0, a number, 0 and 1 too, with itself.",
     )
     max_concurrency: int | None = Field(
         None, ge=1, description="Requests that an async `predict` works on at once; any number if absent."
