@@ -1,0 +1,1 @@
+"""The gRPC transport of mlcore."""
