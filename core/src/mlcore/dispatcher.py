@@ -10,6 +10,7 @@ import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
+from mlcore.deadline import too_late
 from mlcore.errors import DeadlineExceededError, UnavailableError
 from mlcore.peek import urgency_of
 from mlcore.request_parameters import LOWEST
@@ -172,4 +173,4 @@ async def _within(call: Call, step: Awaitable[T]) -> T:
 
 def _too_late(call: Call) -> DeadlineExceededError:
     assert call.deadline is not None, "only a call with a deadline is late"
-    return DeadlineExceededError(f"the request was not done within {call.deadline - call.arrived:g} s")
+    return too_late(call.arrived, call.deadline)

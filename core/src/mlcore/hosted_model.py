@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlcore_protocol import InferenceResponse, Parameters
 
+from mlcore.deadline import too_late
 from mlcore.engine import Answer
 from mlcore.errors import (
-    DeadlineExceededError,
     InternalError,
     MLCoreError,
     OutputNotFoundError,
@@ -76,7 +76,7 @@ class HostedModel:
         """
         wire_format, request, deadline = self._decoded(call)
         try:
-            response = await (self._predict(request) if deadline is None else self._in_time(request, deadline))
+            response = await (self._predict(request) if deadline is None else self._in_time(call, request, deadline))
         except MLCoreError:
             raise
         except (Exception, SystemExit, asyncio.CancelledError) as error:
@@ -92,7 +92,7 @@ class HostedModel:
         wire_format, request, deadline = self._decoded(call)
         try:
             async with aclosing(self._stream(request)) as responses:
-                steps = responses if deadline is None else _in_time(responses, deadline)
+                steps = responses if deadline is None else _in_time(call, responses, deadline)
                 async for response in steps:
                     yield self._encoded(wire_format, request, response, "predict_stream")
         except MLCoreError:
@@ -111,7 +111,7 @@ class HostedModel:
             self._threads.shutdown(wait=False)
             forget(type(self._model))
 
-    async def _in_time(self, request: InferenceRequest, deadline: float) -> Any:
+    async def _in_time(self, call: Call, request: InferenceRequest, deadline: float) -> Any:
         """Predict, unless it takes too long.
 
         The answer does not wait for a plain predict, which cannot be stopped; its thread is free when it ends.
@@ -128,7 +128,7 @@ class HostedModel:
         work.cancel()
         self._late.add(work)
         work.add_done_callback(self._forget_late)
-        raise _too_late()
+        raise too_late(call.arrived, deadline)
 
     def _forget_late(self, work: asyncio.Task[Any]) -> None:
         self._late.discard(work)
@@ -158,7 +158,7 @@ class HostedModel:
             if timeout_s is not None and (deadline is None or call.arrived + timeout_s < deadline):
                 deadline = call.arrived + timeout_s
         if deadline is not None and time.monotonic() >= deadline:
-            raise _too_late()
+            raise too_late(call.arrived, deadline)
         if call.headers:
             if request.parameters is None:
                 request.parameters = Parameters()
@@ -202,7 +202,7 @@ class HostedModel:
 
 
 async def _in_time(
-    responses: AsyncGenerator[InferenceResponse, None], deadline: float
+    call: Call, responses: AsyncGenerator[InferenceResponse, None], deadline: float
 ) -> AsyncGenerator[InferenceResponse, None]:
     """Pass responses on until the deadline."""
     while True:
@@ -213,11 +213,7 @@ async def _in_time(
         except TimeoutError:
             if time.monotonic() < deadline:
                 raise  # the model's own
-            raise _too_late() from None
-
-
-def _too_late() -> DeadlineExceededError:
-    return DeadlineExceededError("the request was not done in the time that it had")
+            raise too_late(call.arrived, deadline) from None
 
 
 def _wanted(request: InferenceRequest, response: InferenceResponse) -> list[Any]:

@@ -121,7 +121,7 @@ class Serving:
 
     def __init__(self, models: list[ModelSettings], **options: Any) -> None:
         options = {"parallel_workers": 0, **options}
-        self.server = Server(models=models, transports=["rest"], http_port=0, **options)
+        self.server = Server(models=models, transports=["rest"], http_port=0, **{"parallel_workers": 0, **options})
         self._runner = asyncio.Runner()
         self._thread = threading.Thread(target=self._run)
 

@@ -14,6 +14,12 @@ from sklearn.tree import DecisionTreeClassifier
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
 
 
+@pytest.fixture(autouse=True)
+def _in_one_process(monkeypatch):
+    """Keep the models of servers in the tests' own process, unless a test says otherwise."""
+    monkeypatch.setenv("MLCORE_PARALLEL_WORKERS", "0")
+
+
 class Asker:
     """Asks a model of a server, in JSON or with binary tensors."""
 

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 WITH_VECTORS = "en_core_web_md"
 
 
+@pytest.fixture(autouse=True)
+def _in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the models of servers in the tests' own process, unless a test says otherwise."""
+    monkeypatch.setenv("MLCORE_PARALLEL_WORKERS", "0")
+
+
 class Asked:
     """A loaded runtime, asked with Python objects."""
 
