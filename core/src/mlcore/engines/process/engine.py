@@ -18,6 +18,7 @@ from mlcore.environments import environment_of, interpreter_of, variables_of
 from mlcore.errors import ModelLoadError, SettingsError
 from mlcore.host import ModelHost
 from mlcore.logs import get_logger
+from mlcore.telemetry.arrivals import Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -46,7 +47,8 @@ class ProcessEngine(Engine):
             )
         self._numbers = count(1)
         self._host = ModelHost(self.settings, self.plugins)
-        self._facts = settings_to_facts(self.settings)
+        self._arrivals = Arrivals()
+        self._facts = {**settings_to_facts(self.settings), "telemetry": self._arrivals.kinds}
         self._pools: dict[tuple[str, Path | None], Pool] = {}
         await self._pool("").grow(max(1, self.settings.parallel_workers))
 
@@ -132,13 +134,13 @@ class ProcessEngine(Engine):
         """Return the pool of a name and an environment, or a new one."""
         key = (name, environment)
         if key not in self._pools:
-            timeout_s = self.settings.worker_timeout
+            timeout_s, take = self.settings.worker_timeout, self._arrivals.take
             if environment is None:
-                self._pools[key] = Pool(name, sys.executable, None, self._facts, timeout_s)
+                self._pools[key] = Pool(name, sys.executable, None, self._facts, timeout_s, take)
             else:
                 facts = {**self._facts, "path": None}  # it has modules of its own
                 python, variables = str(interpreter_of(environment)), variables_of(environment)
-                self._pools[key] = Pool(name or environment.name, python, variables, facts, timeout_s)
+                self._pools[key] = Pool(name or environment.name, python, variables, facts, timeout_s, take)
         return self._pools[key]
 
     async def _close_if_empty(self, pool: Pool) -> None:

@@ -27,10 +27,12 @@ class Kind(IntEnum):
     STREAM = 5
     CANCEL = 6
     MORE = 7
+    FLUSH = 8
     ANSWER = 16
     ITEM = 17
     END = 18
     FAILURE = 19
+    TELEMETRY = 20
 
 
 class Frame(msgspec.Struct):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -47,6 +48,7 @@ class WorkerHandle:
     Args:
         on_lost: Called once, when nothing can be sent to it any more.
         on_exit: Called once, when the process has ended; soon after that.
+        on_telemetry: Called with the process' id and what it tells of its spans, log lines and metrics.
 
     Attributes:
         models: The models that it has, by their numbers.
@@ -55,9 +57,15 @@ class WorkerHandle:
         cause: Why it ended, in a few words.
     """
 
-    def __init__(self, on_lost: Callable[[WorkerHandle], None], on_exit: Callable[[WorkerHandle], None]) -> None:
+    def __init__(
+        self,
+        on_lost: Callable[[WorkerHandle], None],
+        on_exit: Callable[[WorkerHandle], None],
+        on_telemetry: Callable[[int, dict[str, list[Any]]], None],
+    ) -> None:
         self._on_lost = on_lost
         self._on_exit = on_exit
+        self._on_telemetry = on_telemetry
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[Frame]] = {}
         self._streams: dict[int, asyncio.Queue[Frame]] = {}
@@ -233,6 +241,8 @@ class WorkerHandle:
         if self._process is None:
             return
         self._is_stopping = True
+        with contextlib.suppress(TimeoutError, WorkerGoneError):
+            await asyncio.wait_for(self._asked(next(self._numbers), Kind.FLUSH, None), min(grace_s, _LAST_WORDS_S))
         self._channel.close()
         try:
             await asyncio.wait_for(self._exited.wait(), grace_s)
@@ -297,6 +307,8 @@ class WorkerHandle:
                 answer.set_result(frame)
         elif (queue := self._streams.get(frame.number)) is not None:
             queue.put_nowait(frame)
+        elif frame.kind is Kind.TELEMETRY:
+            self._on_telemetry(self.pid, frame.facts)
 
     def _lost(self) -> None:
         self._on_lost(self)

@@ -13,7 +13,7 @@ from mlcore.instruments import WORKER_DEATHS
 from mlcore.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 log = get_logger("mlcore.workers")
 
@@ -69,6 +69,7 @@ class Pool:
         environment: Their environment variables; this process' own if absent.
         settings: The server's settings, as plain data.
         worker_timeout_s: Seconds without a sign of life after which a worker is replaced.
+        on_telemetry: Called with a worker's process id and what it tells of its spans, log lines and metrics.
     """
 
     def __init__(
@@ -78,12 +79,14 @@ class Pool:
         environment: Mapping[str, str] | None,
         settings: dict[str, Any],
         worker_timeout_s: float,
+        on_telemetry: Callable[[int, dict[str, list[Any]]], None],
     ) -> None:
         self.name = name
         self._python = python
         self._environment = environment
         self._settings = settings
         self._worker_timeout_s = worker_timeout_s
+        self._on_telemetry = on_telemetry
         self._size = 0
         self._workers: list[WorkerHandle] = []
         self._placements: dict[int, Placement] = {}
@@ -246,7 +249,7 @@ class Pool:
     # --- workers that end, and those that take their place ---
 
     async def _spawn(self) -> WorkerHandle:
-        worker = WorkerHandle(self._on_lost, self._on_exit)
+        worker = WorkerHandle(self._on_lost, self._on_exit, self._on_telemetry)
         await worker.start(self._python, self._environment, self._settings)
         self._workers.append(worker)
         self._has_worker.set()

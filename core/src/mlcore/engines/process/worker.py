@@ -32,6 +32,7 @@ from mlcore.host import ModelHost
 from mlcore.loading import make_plan
 from mlcore.logs import get_logger, set_up_logging
 from mlcore.plugins import Plugins
+from mlcore.telemetry.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -86,6 +87,7 @@ class Worker:
         elif frame.kind is Kind.SETTINGS:
             settings = settings_from_facts(frame.facts)
             set_up_logging(settings)
+            self._outbox = Outbox(self._tell)
             self._plugins = Plugins(settings.plugins)
             self._host = ModelHost(settings, self._plugins)
             beat_s = min(_SLOWEST_BEAT_S, settings.worker_timeout / _BEATS_PER_TIMEOUT)
@@ -127,6 +129,14 @@ class Worker:
             await model.unload()
         self._channel.send(Kind.ANSWER, frame.number)
 
+    async def _flush(self, frame: Frame) -> None:
+        self._outbox.flush()
+        self._channel.send(Kind.ANSWER, frame.number)
+
+    def _tell(self, telemetry: dict[str, list[Any]]) -> None:
+        with contextlib.suppress(ConnectionResetError):
+            self._channel.send(Kind.TELEMETRY, 0, telemetry)
+
     async def _infer(self, frame: Frame) -> None:
         model, call = self._call(frame)
         on_begin.set(partial(self._page.begin, frame.number))
@@ -162,6 +172,7 @@ class Worker:
 _WORK = {
     Kind.LOAD: Worker._load,
     Kind.UNLOAD: Worker._unload,
+    Kind.FLUSH: Worker._flush,
     Kind.INFER: Worker._infer,
     Kind.STREAM: Worker._stream,
 }
