@@ -239,7 +239,8 @@ async def test_a_media_type_that_nobody_reads_is_refused_with_those_that_are():
             await server.dispatcher.infer(Call("m", None, "text/" + "x" * 100, b"{}"))
 
     assert str(raised.value) == (
-        f"the media type 'text/{'x' * 59}' is not one of application/json, application/octet-stream"
+        f"the media type 'text/{'x' * 59}' is not one of "
+        "application/json, application/octet-stream, application/x-protobuf"
     )
 
 

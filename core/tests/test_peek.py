@@ -6,6 +6,8 @@ import pytest
 from mlcore.engine import Call
 from mlcore.peek import urgency_of
 from mlcore.request_parameters import LOWEST
+from mlcore_protocol.protobuf_format import PROTOBUF
+from mlcore_protocol.protobuf_wire import with_length
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,21 @@ def test_only_the_head_is_read_where_binary_data_follow() -> None:
 )
 def test_what_cannot_be_read_or_is_long_is_left_to_the_host(body: bytes) -> None:
     assert urgency_of(Call("m", None, "application/json", body)) == (LOWEST, None)
+
+
+def test_what_a_protobuf_message_says_is_seen_however_long_it_is() -> None:
+    entries = [
+        with_length(1, b"priority") + with_length(2, b"\x10\3"),
+        with_length(1, b"timeout") + with_length(2, b"\x10\5"),
+    ]
+    body = b"".join(with_length(4, entry) for entry in entries) + with_length(7, bytes(10**6))
+
+    assert urgency_of(Call("m", None, PROTOBUF, memoryview(bytearray(body)))) == (3, 5e-6)
+
+
+@pytest.mark.parametrize("body", [b"", b"\1", with_length(4, with_length(1, b"priority"))])
+def test_a_protobuf_message_without_urgency_or_sense_is_left_to_the_host(body: bytes) -> None:
+    assert urgency_of(Call("m", None, PROTOBUF, body)) == (LOWEST, None)
 
 
 def test_other_forms_are_left_to_the_host() -> None:

@@ -25,10 +25,11 @@ def mlcore_codecs() -> dict[str, list[str]]:
 
 @hookimpl
 def mlcore_wire_formats() -> dict[str, str]:
-    """Offer the V2 format: JSON, and JSON with binary tensors."""
+    """Offer the V2 formats: JSON, JSON with binary tensors, and protobuf."""
     return {
         "application/json": "mlcore_protocol.v2_format:V2Format",
         "application/octet-stream": "mlcore_protocol.v2_format:V2Format",
+        "application/x-protobuf": "mlcore_protocol.protobuf_format:ProtobufFormat",
     }
 
 

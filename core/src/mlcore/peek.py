@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from mlcore_protocol import Limits
+from mlcore_protocol.protobuf_format import PROTOBUF
+from mlcore_protocol.protobuf_head import read_head
 
 from mlcore.errors import InferenceError
 from mlcore.request_parameters import LOWEST, priority_of, timeout_s_of
@@ -12,7 +15,7 @@ from mlcore.request_parameters import LOWEST, priority_of, timeout_s_of
 if TYPE_CHECKING:
     from mlcore.engine import Call
 
-# Longer ones are not looked at, so that no request holds up the front; the model host reads everything.
+# Longer heads of JSON are not looked at, so that no request holds up the front; the model host reads everything.
 _LONGEST = 64 * 1024
 
 
@@ -22,17 +25,25 @@ class _Head(msgspec.Struct):
 
 _read = msgspec.json.Decoder(_Head).decode
 
+_limits = Limits()
+
 
 def urgency_of(call: Call) -> tuple[int, float | None]:
     """Return a call's rank and the seconds that it has, as far as that is seen: a lower rank comes first.
 
     What is wrong with a request is for the model host to say.
     """
-    length = len(call.body) if call.head_length is None else call.head_length
-    if length > _LONGEST or not call.media_type.startswith("application/"):
-        return LOWEST, None
     try:
-        parameters = _read(memoryview(call.body)[:length]).parameters
+        parameters = (
+            read_head(call.body, _limits).parameters() if call.media_type == PROTOBUF else _json_parameters(call)
+        )
         return priority_of(parameters), timeout_s_of(parameters)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InferenceError):
         return LOWEST, None
+
+
+def _json_parameters(call: Call) -> dict[str, Any] | None:
+    length = len(call.body) if call.head_length is None else call.head_length
+    if length > _LONGEST or not call.media_type.startswith("application/"):
+        return None
+    return _read(memoryview(call.body)[:length]).parameters

@@ -15,6 +15,7 @@ from mlcore_protocol.messages import (
     ResponseOutput,
     ServerMetadata,
 )
+from mlcore_protocol.protobuf_format import ProtobufFormat
 from mlcore_protocol.tensor_data import TensorData
 from mlcore_protocol.v2_format import V2Format
 from mlcore_protocol.wire_format import Buffer, Encoded, WireFormat
@@ -31,6 +32,7 @@ __all__ = [
     "MetadataTensor",
     "ModelMetadata",
     "Parameters",
+    "ProtobufFormat",
     "RepositoryIndexItem",
     "RequestInput",
     "RequestOutput",

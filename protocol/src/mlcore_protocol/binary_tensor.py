@@ -102,21 +102,38 @@ def write_binary(output: ResponseOutput) -> Buffer:
     """Return the output's elements as raw bytes.
 
     Raises:
+        InternalError: As for `array_of` and `elements_of_bytes`.
+    """
+    if output.datatype is Datatype.BYTES:
+        return _write_elements(elements_of_bytes(output))
+    return array_of(output).reshape(-1).view(np.uint8).data
+
+
+def array_of(output: ResponseOutput) -> np.ndarray[Any, Any]:
+    """Return the output's numbers in one piece of memory, as they are on the wire.
+
+    Raises:
         InternalError: An array has another datatype than the output says, an element of a list does not fit it, or
             there are more or fewer elements than the shape has.
     """
     values, datatype = output.data.values, output.datatype
-    if datatype is Datatype.BYTES or not isinstance(values, np.ndarray):
-        values = _elements(output)
-        if datatype is Datatype.BYTES:
-            _check_count(output, len(values))
-            return _write_elements(values)
-        values = np.array(values, NUMPY_DTYPES[datatype])
+    if not isinstance(values, np.ndarray):
+        values = np.array(_elements(output), NUMPY_DTYPES[datatype])
     _check_count(output, values.size)
     if datatype_of(values.dtype) is not datatype:
         raise InternalError(f"output '{output.name}' says {datatype}, but its array holds {values.dtype}")
-    array = np.ascontiguousarray(values, NUMPY_DTYPES[datatype])
-    return array.reshape(-1).view(np.uint8).data
+    return np.ascontiguousarray(values, NUMPY_DTYPES[datatype])
+
+
+def elements_of_bytes(output: ResponseOutput) -> list[bytes]:
+    """Return the elements of an output of BYTES; an absent text is an empty one.
+
+    Raises:
+        InternalError: One is neither text nor bytes, or there are more or fewer than the shape has.
+    """
+    elements = _elements(output)
+    _check_count(output, len(elements))
+    return [element.encode() if isinstance(element, str) else element or b"" for element in elements]
 
 
 def _elements(output: ResponseOutput) -> list[Any]:
@@ -134,9 +151,8 @@ def _check_count(output: ResponseOutput, count: int) -> None:
         raise InternalError(f"output '{output.name}' says the shape {output.shape}, but has {count} elements")
 
 
-def _write_elements(elements: list[Any]) -> bytes:
+def _write_elements(elements: list[bytes]) -> bytes:
     pieces: list[bytes] = []
     for element in elements:
-        piece = element.encode() if isinstance(element, str) else element or b""  # an absent text is an empty one
-        pieces += (len(piece).to_bytes(4, "little"), piece)
+        pieces += (len(element).to_bytes(4, "little"), element)
     return b"".join(pieces)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mlcore_protocol.binary_tensor import read_binary, read_whole, write_binary
-from mlcore_protocol.datatypes import DATATYPES
 from mlcore_protocol.errors import InferenceError, InternalError
 from mlcore_protocol.json_head import JsonHeadReader
 from mlcore_protocol.json_output import write_json
 from mlcore_protocol.json_tensor import JsonTensorReader
 from mlcore_protocol.limits import Limits
 from mlcore_protocol.messages import InferenceRequest, Parameters, RequestInput, RequestOutput
+from mlcore_protocol.request_rules import RequestRules
 from mlcore_protocol.tensor_data import TensorData
 from mlcore_protocol.wire_format import Encoded, WireFormat
 
@@ -31,20 +31,13 @@ if TYPE_CHECKING:
 JSON = "application/json"
 BINARY = "application/octet-stream"
 
-# What the client says here is replaced: these are the transport's to fill.
-_RESERVED = ("headers",)
-
-_SCALARS = (str, bool, int, float)
-
-# What these say decides the form of the response: a word instead of a boolean would be taken for yes.
-_FLAGS = ("binary_data", "binary_data_output")
-
 
 class V2Format(WireFormat):
     """Reads and writes V2 infer bodies. One per thread, like the reader that it owns."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
+        self._rules = RequestRules(self._limits)
         self._fields = [f"inputs[{index}]" for index in range(self._limits.max_tensors)]
         self._heads = JsonHeadReader(self._limits)
         self._tensors = JsonTensorReader(self._limits.max_bytes_element)
@@ -72,27 +65,24 @@ class V2Format(WireFormat):
             raise
 
     def _request(self, head: RequestHead, binary: memoryview | None) -> InferenceRequest:
-        limits = self._limits
-        if head.id is not None and (len(head.id) > limits.max_id_length or not head.id.isprintable()):
-            raise InferenceError(f"id: expected at most {limits.max_id_length} printable characters")
-        if not 0 < len(head.inputs) <= limits.max_tensors:
-            raise InferenceError(f"inputs: expected 1 to {limits.max_tensors} tensors, got {len(head.inputs)}")
+        rules = self._rules
+        if head.id is not None:
+            rules.check_id(head.id)
+        rules.check_inputs(len(head.inputs))
         position = 0
         inputs = []
         for index, tensor in enumerate(head.inputs):
             field = self._fields[index]
-            datatype = DATATYPES.get(tensor.datatype)
-            if datatype is None:
-                raise InferenceError(
-                    f"{field}.datatype: expected one of {', '.join(DATATYPES)}, got {tensor.datatype[:64]!r}"
-                )
-            self._check_name(tensor.name, field)
-            count = self._count(tensor.shape, field)
-            parameters = self._parameters(tensor.parameters, field) if tensor.parameters else None
+            datatype = rules.datatype(tensor.datatype, field)
+            rules.check_name(tensor.name, field)
+            count = rules.count(tensor.shape, field)
+            parameters = rules.parameters(tensor.parameters, field) if tensor.parameters else None
             if parameters and "binary_data_size" in parameters:
                 raw = _binary_part(tensor, parameters.pop("binary_data_size"), binary, position, field)
                 position += len(raw)
-                data = TensorData(read_binary(raw, datatype, tensor.shape, count, field, limits.max_bytes_element))
+                data = TensorData(
+                    read_binary(raw, datatype, tensor.shape, count, field, self._limits.max_bytes_element)
+                )
             elif len(tensor.data):
                 data = self._tensors.read(tensor.data, datatype, tensor.shape, count, field)
             else:
@@ -106,70 +96,24 @@ class V2Format(WireFormat):
             raise InferenceError(
                 f"the body has {len(binary)} bytes after its JSON, the inputs' binary_data_size account for {position}"
             )
-        if len(inputs) > 1 and len({tensor.name for tensor in inputs}) != len(inputs):
-            raise InferenceError("inputs: two of them have the same name")
+        rules.check_distinct(inputs, "inputs")
         return InferenceRequest(
             id=head.id,
-            parameters=self._parameters(head.parameters, "") if head.parameters else None,
+            parameters=rules.parameters(head.parameters, "") if head.parameters else None,
             inputs=inputs,
             outputs=self._outputs(head.outputs) if head.outputs else None,
         )
 
     def _outputs(self, heads: list[OutputHead]) -> list[RequestOutput]:
-        if len(heads) > self._limits.max_tensors:
-            raise InferenceError(f"outputs: expected at most {self._limits.max_tensors}, got {len(heads)}")
-        if len({output.name for output in heads}) != len(heads):
-            raise InferenceError("outputs: two of them have the same name")
+        self._rules.check_outputs(len(heads))
+        self._rules.check_distinct(heads, "outputs")
         outputs = []
         for index, output in enumerate(heads):
             field = f"outputs[{index}]"
-            self._check_name(output.name, field)
-            parameters = self._parameters(output.parameters, field) if output.parameters else None
+            self._rules.check_name(output.name, field)
+            parameters = self._rules.parameters(output.parameters, field) if output.parameters else None
             outputs.append(RequestOutput(name=output.name, parameters=parameters))
         return outputs
-
-    def _check_name(self, name: str, field: str) -> None:
-        if not 0 < len(name) <= self._limits.max_name_length or "\0" in name:
-            raise InferenceError(f"{field}.name: expected 1 to {self._limits.max_name_length} characters without NUL")
-
-    def _count(self, shape: list[int], field: str) -> int:
-        """Return the element count of `shape`, in Python's integers, which do not wrap around."""
-        if len(shape) > self._limits.max_dimensions:
-            raise InferenceError(
-                f"{field}.shape: expected at most {self._limits.max_dimensions} dimensions, got {len(shape)}"
-            )
-        count = 1
-        largest = 1  # an empty tensor has to have dimensions of a sane size, too
-        for size in shape:
-            if size < 0:
-                raise InferenceError(f"{field}.shape: expected dimensions of 0 and more, got {str(size)[:64]}")
-            count *= size
-            largest *= size or 1
-        if largest > self._limits.max_elements:
-            raise InferenceError(
-                f"{field}.shape: the element count of {str(shape)[:64]} is over the limit, {self._limits.max_elements}"
-            )
-        return count
-
-    def _parameters(self, given: dict[str, Any], field: str) -> Parameters:
-        where = f"{field}.parameters" if field else "parameters"
-        if len(given) > self._limits.max_parameters:
-            raise InferenceError(
-                f"{where}: expected at most {self._limits.max_parameters} parameters, got {len(given)}"
-            )
-        kept = Parameters()
-        for name, value in given.items():
-            if value is None or name in _RESERVED:
-                continue
-            if not isinstance(value, _SCALARS):
-                raise InferenceError(
-                    f"{where}.{name[:64]}: expected a string, a number or a boolean, got "
-                    f"{'an object' if isinstance(value, dict) else 'an array'}"
-                )
-            if name in _FLAGS and type(value) is not bool:
-                raise InferenceError(f"{where}.{name}: expected true or false, got {repr(value)[:64]}")
-            kept[name] = value
-        return kept
 
     def _raw_request(self, body: memoryview, declared: Sequence[MetadataTensor]) -> InferenceRequest:
         """Read a body that is one tensor and nothing else; name, datatype and shape are the model's own."""

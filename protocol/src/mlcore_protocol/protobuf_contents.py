@@ -1,0 +1,126 @@
+"""The typed contents of one tensor: `InferTensorContents`, to numpy and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlcore_protocol.binary_tensor import array_of, elements_of_bytes, read_binary
+from mlcore_protocol.datatypes import NUMPY_DTYPES, Datatype
+from mlcore_protocol.errors import InferenceError
+from mlcore_protocol.protobuf_messages import CONTENTS, CONTENTS_FIELDS, CONTENTS_OF, STRANGERS
+from mlcore_protocol.protobuf_varints import count_varints, read_varints, write_varints
+from mlcore_protocol.protobuf_wire import LENGTH, VARINT, read_fields, varint, with_length
+
+if TYPE_CHECKING:
+    from mlcore_protocol.messages import ResponseOutput
+    from mlcore_protocol.wire_format import Buffer
+
+_BYTES = Datatype.BYTES
+
+_BYTES_CONTENTS = CONTENTS_OF[_BYTES]
+
+_FIXED = (Datatype.FP32, Datatype.FP64)
+
+
+def read_contents(
+    parts: list[memoryview], datatype: Datatype, shape: list[int], count: int, field: str, longest: int
+) -> Any:
+    """Read the elements: an array that is a view wherever the encoding allows, a list for BYTES.
+
+    Args:
+        parts: The message, which may come in several parts.
+        datatype: What the elements are.
+        shape: The tensor's shape, already checked.
+        count: The product of `shape`.
+        field: Where the tensor stands in the request, for the error.
+        longest: The most bytes that one BYTES element may have.
+
+    Raises:
+        InferenceError: The message is malformed, uses another field than the datatype's, or has another number of
+            elements than the shape.
+    """
+    number = CONTENTS_OF.get(datatype, _BYTES_CONTENTS)
+    where = f"{field}.contents"
+    name = f"{where}.{CONTENTS_FIELDS[number][0]}"
+    if number == _BYTES_CONTENTS:
+        elements = _read_elements(parts, datatype, count, where)
+        if datatype is not _BYTES:  # FP16 has no field of its own, and there are clients that use this one
+            return read_binary(memoryview(b"".join(elements)), datatype, shape, count, field, longest)
+        if len(elements) != count:
+            raise _wrong_count(name, shape, count, len(elements))
+        for index, element in enumerate(elements):
+            if len(element) > longest:
+                raise InferenceError(f"{name}[{index}]: expected at most {longest} bytes, got {len(element)}")
+        return elements
+    payload = _read_payload(parts, number, datatype, count, where)
+    dtype = NUMPY_DTYPES[datatype]
+    if datatype in _FIXED:
+        if len(payload) % dtype.itemsize:
+            raise InferenceError(f"{name}: expected {dtype.itemsize} bytes for each element, got {len(payload)} in all")
+        if len(payload) != count * dtype.itemsize:
+            raise _wrong_count(name, shape, count, len(payload) // dtype.itemsize)
+        return read_binary(payload, datatype, shape, count, field, longest)
+    if (found := count_varints(payload)) != count:  # before anything is as large as they would be
+        raise _wrong_count(name, shape, count, found)
+    return read_varints(payload, dtype, datatype, name).reshape(shape)
+
+
+def _read_elements(parts: list[memoryview], datatype: Datatype, count: int, where: str) -> list[bytes]:
+    tag = _BYTES_CONTENTS << 3 | LENGTH
+    elements = []
+    for part in parts:
+        data = bytes(part)  # whose slices are the elements; those of a memoryview would need a copy each
+        for found, start, end in read_fields(data, 0, len(data), CONTENTS, where, count + STRANGERS):
+            if found == tag:
+                elements.append(data[start:end])
+            elif found & 7 != LENGTH or start != end:
+                raise _wrong_field(where, found, datatype)
+    return elements
+
+
+def _read_payload(parts: list[memoryview], number: int, datatype: Datatype, count: int, where: str) -> memoryview:
+    """Return the elements as if they had been sent packed, and in one piece, as they nearly always are."""
+    packed = number << 3 | LENGTH
+    pieces: list[memoryview] = []
+    loose = bytearray()  # those that came one by one
+    for part in parts:
+        for tag, start, end in read_fields(part, 0, len(part), CONTENTS, where, count + STRANGERS):
+            if tag == packed:
+                if loose:
+                    pieces.append(memoryview(loose))
+                    loose = bytearray()
+                pieces.append(part[start:end])
+            elif tag >> 3 == number:
+                loose += varint(start) if tag & 7 == VARINT else part[start:end]
+            elif tag & 7 != LENGTH or start != end:
+                raise _wrong_field(where, tag, datatype)
+    if loose:
+        pieces.append(memoryview(loose))
+    return pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
+
+
+def _wrong_field(where: str, tag: int, datatype: Datatype) -> InferenceError:
+    expected = CONTENTS_FIELDS[CONTENTS_OF[datatype]][0] if datatype in CONTENTS_OF else "raw_input_contents"
+    return InferenceError(f"{CONTENTS.path(where, tag)}: {datatype} takes {expected}")
+
+
+def _wrong_count(name: str, shape: list[int], expected: int, count: int) -> InferenceError:
+    return InferenceError(f"{name}: the shape {shape} takes {expected} elements, got {count}")
+
+
+def write_contents(output: ResponseOutput) -> list[Buffer]:
+    """Return the message that has the elements of an output; the memory of a large array is not copied.
+
+    Raises:
+        InternalError: The elements do not fit the output's datatype or shape.
+    """
+    number = CONTENTS_OF[output.datatype]
+    if output.datatype is _BYTES:
+        return [b"".join([with_length(number, element) for element in elements_of_bytes(output)])]
+    array = array_of(output).reshape(-1)
+    payload = array.view(np.uint8).data if output.datatype in _FIXED else write_varints(array)
+    if not len(payload):
+        return []
+    return [b"%c%b" % (number << 3 | LENGTH, varint(len(payload))), payload]
