@@ -8,6 +8,7 @@ member runs alone and gets its own answer or error. Such a call then costs the m
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -19,20 +20,25 @@ from mlcore_protocol import InferenceRequest, InferenceResponse
 from mlcore.beginning import on_begin
 from mlcore.errors import InternalError
 from mlcore.instruments import BATCH_ROWS
-from mlcore.logs import get_logger
+from mlcore.logs import RequestContext, get_logger, request_context
 from mlcore.merging import Merger, shared_parameters
 from mlcore.methods import is_cancelled
 from mlcore.request_parameters import priority_of
+from mlcore.telemetry import is_tracing
+from mlcore.telemetry.batch_spans import joined_span, shared_span, use_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from mlcore_protocol import ModelMetadata
+    from opentelemetry.trace import Span
 
     from mlcore.predict import Predict
     from mlcore.settings import ModelSettings
 
 log = get_logger("mlcore.host")
+
+_NOTHING = nullcontext()
 
 FULL = "full"
 TIME = "time"
@@ -49,6 +55,7 @@ class _Member:
     since: float
     answer: asyncio.Future[InferenceResponse]
     begin: Callable[[str], None] | None
+    span: Span | None = None
     run: _Run | None = None
 
 
@@ -57,6 +64,7 @@ class _Run:
     """One call of the model, whom it is for, and whether the model still works on it."""
 
     members: list[_Member]
+    reason: str
     task: asyncio.Task[None] | None = None
     has_slot: bool = True
 
@@ -135,6 +143,8 @@ class Batcher:
         self._tasks: set[asyncio.Task[None]] = set()
         # Runs belong to nobody: they see no client's context, such as the request id of log lines.
         self._context: Context = copy_context()
+        self._context.run(request_context.set, RequestContext(settings.name, settings.parameters.version, None))
+        self._is_traced = is_tracing()
         self._has_warned = False
 
     async def __call__(self, request: InferenceRequest) -> InferenceResponse:
@@ -151,6 +161,8 @@ class Batcher:
                 self._release()
         loop = asyncio.get_running_loop()
         member = _Member(request, rows, loop.time(), loop.create_future(), on_begin.get())
+        if self._is_traced:
+            member.span = joined_span()
         can_be_merged = joinable is not None and rows <= self._max_rows
         key = joinable.signature if joinable is not None and can_be_merged else object()
         if key not in self._buckets:
@@ -163,6 +175,9 @@ class Batcher:
             if is_cancelled() and member.run is not None:
                 await _leave(member.run)
             raise
+        finally:
+            if member.span is not None:
+                member.span.end()
 
     # --- when a batch is released ---
 
@@ -218,7 +233,7 @@ class Batcher:
     def _start(self, members: list[_Member], reason: str) -> None:
         self._running += 1
         BATCH_ROWS.record(sum(member.rows for member in members), {**self._attributes, "reason": reason})
-        run = _Run(members)
+        run = _Run(members, reason)
         for member in members:
             member.run = run
         task = run.task = asyncio.get_running_loop().create_task(self._run(run), context=self._context.copy())
@@ -253,8 +268,9 @@ class Batcher:
             return
         requests = [member.request for member in members]
         try:
-            response = await self._predict(self._merger.merged(requests))
-            self._merger.check_rows(response, requests)
+            with self._spans_of(run):
+                response = await self._predict(self._merger.merged(requests))
+                self._merger.check_rows(response, requests)
             # The model works on while these are answered.
             self._free_slot(run)
             responses = self._merger.split(response, requests)
@@ -275,7 +291,8 @@ class Batcher:
     async def _answer_alone(self, member: _Member) -> None:
         outcome: Any
         try:
-            outcome = await self._predict(_anonymous(member.request))
+            with _NOTHING if member.span is None else use_span(member.span):
+                outcome = await self._predict(_anonymous(member.request))
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
@@ -286,6 +303,14 @@ class Batcher:
         else:
             if not member.answer.done():
                 member.answer.set_result(outcome)
+
+    def _spans_of(self, run: _Run) -> AbstractContextManager[Any]:
+        """Return what makes a span of a run, if some of its members are traced."""
+        spans = [member.span for member in run.members if member.span is not None]
+        if not spans:
+            return _NOTHING
+        rows = sum(member.rows for member in run.members)
+        return shared_span(spans, len(run.members), rows, run.reason)
 
     def _warn(self, error: BaseException) -> None:
         """Say once that batches of this model fail, for that costs time, and may be its nature."""

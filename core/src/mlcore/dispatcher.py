@@ -67,7 +67,7 @@ class Dispatcher:
         """Answer one call with several answers; like `infer`."""
         served, priority = self._entered(call)
         try:
-            await _within(call, served.turn(priority))
+            await _within(call, _turn(served, call, priority))
             try:
                 async with aclosing(served.model.stream(call)) as answers:
                     while True:
@@ -138,11 +138,22 @@ async def _worked(served: Served, call: Call, priority: int) -> Answer:
     if served.has_room:
         served.begin()
     else:
-        await served.turn(priority)
+        await _turn(served, call, priority)
     try:
         return await served.model.infer(call)
     finally:
         served.end()
+
+
+async def _turn(served: Served, call: Call, priority: int) -> None:
+    """Wait until the model takes a call; if that takes time, a call that is traced has a span of it."""
+    if call.trace is None or served.has_room:
+        await served.turn(priority)
+        return
+    from mlcore.telemetry.tracing import step
+
+    with step("queue"):
+        await served.turn(priority)
 
 
 def _shorten(call: Call, seconds: float) -> None:

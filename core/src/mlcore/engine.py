@@ -38,6 +38,7 @@ class Call(msgspec.Struct):
         request_id: The id under which logs know the request, where the transport knows one.
         arrived: When it arrived, by the machine's monotonic clock.
         deadline: When its answer is of no use any more, by the same clock, where the front knows that.
+        trace: What carries its trace on, where it is traced; `mlcore.telemetry.tracing.carried` reads it.
     """
 
     model: str
@@ -49,6 +50,7 @@ class Call(msgspec.Struct):
     request_id: str | None = None
     arrived: float = msgspec.field(default_factory=time.monotonic)
     deadline: float | None = None
+    trace: dict[str, str] | None = None
 
 
 class Answer(msgspec.Struct):

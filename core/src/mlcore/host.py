@@ -22,8 +22,9 @@ from mlcore.loading import make_model
 from mlcore.logs import get_logger
 from mlcore.methods import call_method, in_thread
 from mlcore.own_modules import own_modules_of_load, shared_folder
-from mlcore.predict import composed_stream, is_async, own_predict
+from mlcore.predict import composed_stream, is_async, own_predict, streams_itself
 from mlcore.response_cache import ResponseCache
+from mlcore.telemetry import is_tracing
 from mlcore.warm_up import warm_up
 
 if TYPE_CHECKING:
@@ -131,7 +132,13 @@ class ModelHost:
             metadata = _checked(await _outcome("metadata", model.metadata, threads))
             predict = self._predict(model, settings, metadata, threads)
             stream = composed_stream(model, threads, predict)
-            hosted = HostedModel(model, metadata, predict, stream, self._formats, threads)
+            kind = HostedModel
+            if is_tracing():
+                from mlcore.telemetry.traced_model import TracedModel, traced_stream
+
+                kind = TracedModel
+                stream = traced_stream(stream) if streams_itself(model) else stream
+            hosted = kind(model, metadata, predict, stream, self._formats, threads)
             await warm_up(hosted, settings)
             return hosted, metadata
         except BaseException:
@@ -147,13 +154,18 @@ class ModelHost:
         The wrappers of plugins are outermost, so that they see each client's request, also one that is answered from
         the cache or in a batch.
         """
+        method = None
+        if is_tracing():
+            from mlcore.telemetry.traced_model import traced_method
+
+            method = traced_method(model.predict)
         if settings.max_batch_size > 1:
-            own = own_predict(model, threads)
+            own = own_predict(model, threads, method=method)
             slots = self._slots(model, settings) or 1
             # The next batch for a thread stands ready in its queue, so that it need not wait for the event loop.
             predict: Predict = Batcher(own, settings, metadata, slots, ahead=0 if is_async(model) else 1)
         else:
-            predict = own_predict(model, threads, settings.max_concurrency)
+            predict = own_predict(model, threads, settings.max_concurrency, method)
         if self._settings.cache_enabled and settings.cache_enabled:
             predict = ResponseCache(predict, settings, self._settings)
         for wrapper in self._plugins.predict_wrappers(model, settings):

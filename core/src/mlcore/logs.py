@@ -6,6 +6,7 @@ A library only logs: whoever runs the process decides where lines go. The `mlcor
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from contextvars import ContextVar
@@ -15,7 +16,9 @@ import msgspec
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import EventDict, Processor, WrappedLogger
+    from typing import TextIO
+
+    from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
     from mlcore.settings import Settings
 
@@ -41,17 +44,38 @@ def get_logger(name: str) -> Any:
     )
 
 
+def request_facts() -> dict[str, str]:
+    """Return what a line that is written now carries of the request that it is written for."""
+    context = request_context.get()
+    if context is None:
+        return {}
+    facts = {"model": context.model, "version": context.version, "request_id": context.request_id}
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def trace_facts() -> dict[str, str]:
+    """Return the ids of the trace and the span that a line which is written now belongs to, if there is one."""
+    trace = sys.modules.get("opentelemetry.trace")  # not imported for this: without it, there is no span
+    if trace is None:
+        return {}
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return {}
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+
+
 def set_up_logging(settings: Settings) -> None:
     """Send the log lines of mlcore, and warnings of everything else, to stderr, as text or as JSON."""
     renderer: list[Processor]
     if settings.use_structured_logging:
-        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=_shown)]
     else:
         renderer = [
+            _keep_to_one_line,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(),
-                exception_formatter=structlog.dev.plain_traceback,  # the default prints local variables, so payloads
-            )
+                exception_formatter=_write_traceback,
+            ),
         ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -59,6 +83,8 @@ def set_up_logging(settings: Settings) -> None:
             foreign_pre_chain=[
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.ExtraAdder(),
+                _add_request,
+                _add_trace,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
             ],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
@@ -68,14 +94,45 @@ def set_up_logging(settings: Settings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("mlcore").setLevel("DEBUG" if settings.debug else settings.log_level)
+    logging.captureWarnings(True)
+
+
+def one_line(text: str) -> str:
+    """Return a text without what could end a line, or say something to a terminal."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
 
 
 def _add_request(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    context = request_context.get()
-    if context is not None:
-        event.setdefault("model", context.model)
-        if context.version is not None:
-            event.setdefault("version", context.version)
-        if context.request_id is not None:
-            event.setdefault("request_id", context.request_id)
+    for name, value in request_facts().items():
+        event.setdefault(name, value)
     return event
+
+
+def _add_trace(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    event.update(trace_facts())
+    return event
+
+
+def _keep_to_one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Escape what clients may have put into values; what a library writes in several lines is set off from others."""
+    for name, value in event.items():
+        if name == "event":
+            event[name] = "\n    ".join(map(one_line, str(value).rstrip("\n").split("\n")))
+        elif isinstance(value, str) and not value.isprintable():
+            event[name] = one_line(value)
+    return event
+
+
+def _write_traceback(out: TextIO, error: ExcInfo) -> None:
+    """Write a traceback without local variables, which would show payloads."""
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, error)
+    out.write("\n".join(map(one_line, written.getvalue().split("\n"))))
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
+def _shown(value: Any) -> str:
+    return repr(value)

@@ -31,7 +31,14 @@ def is_async(model: MLModel) -> bool:
     return inspect.iscoroutinefunction(model.predict)
 
 
-def own_predict(model: MLModel, threads: Executor, max_concurrency: int | None = None) -> Predict:
+def streams_itself(model: MLModel) -> bool:
+    """Say whether a model has a `predict_stream` of its own."""
+    return getattr(model.predict_stream, "__func__", None) is not MLModel.predict_stream
+
+
+def own_predict(
+    model: MLModel, threads: Executor, max_concurrency: int | None = None, method: Callable[..., Any] | None = None
+) -> Predict:
     """Return the model's predict, whatever kind of function it is.
 
     When it is cancelled, it ends when the model's work has ended; at once, if it is cancelled again.
@@ -40,10 +47,12 @@ def own_predict(model: MLModel, threads: Executor, max_concurrency: int | None =
         model: The model.
         threads: Where a plain predict runs.
         max_concurrency: How many requests an async one works on at once.
+        method: What is called in the place of the model's `predict`, such as that with a span around it.
     """
+    method = method or model.predict
     if not is_async(model):
-        return _threaded(model.predict, threads)
-    return _begun(model.predict) if max_concurrency is None else _limited(_begun(model.predict), max_concurrency)
+        return _threaded(method, threads)
+    return _begun(method) if max_concurrency is None else _limited(_begun(method), max_concurrency)
 
 
 def composed_stream(model: MLModel, threads: Executor, predict: Predict) -> Stream:
@@ -53,7 +62,7 @@ def composed_stream(model: MLModel, threads: Executor, predict: Predict) -> Stre
     model's threads, one step after another.
     """
     method = model.predict_stream
-    if getattr(method, "__func__", None) is MLModel.predict_stream:
+    if not streams_itself(model):
         return _one_answer(predict)
     if inspect.isasyncgenfunction(method):
         return lambda request: method(_Payloads(request))

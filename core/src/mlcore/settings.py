@@ -44,6 +44,12 @@ def _path_segment(text: str) -> str:
     return text
 
 
+def _http_address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("expected an address that begins with http:// or https://")
+    return text
+
+
 Segment = Annotated[str, Field(max_length=_LONGEST_NAME), AfterValidator(_path_segment)]
 
 
@@ -141,10 +147,25 @@ class Settings(BaseSettings):
     )
     grace_period: Seconds = Field(30.0, description="Seconds that requests under way may take to finish at stop.")
     debug: bool = Field(False, description="Log at level DEBUG, and every request.")
+    access_log: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Fraction of the requests that get a log line: 0 is none, 1 is all. Unless it is 0, those that end "
+        "with an error of the server always do.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="The lowest level that is logged."
     )
     use_structured_logging: bool = Field(False, description="Log JSON lines instead of text.")
+    otlp_endpoint: Annotated[str, AfterValidator(_http_address)] | None = Field(
+        None,
+        description="The address of an OpenTelemetry collector, such as `http://localhost:4318`, that traces, metrics "
+        "and logs are pushed to. The standard `OTEL_...` variables win.",
+    )
+    tracing_server: str | None = Field(
+        None, description="`host:port` of a collector that takes traces over gRPC, without TLS, as MLServer names it."
+    )
     plugins: PluginSettings = Field(PluginSettings(), description="Which installed plugins are used.")
 
 

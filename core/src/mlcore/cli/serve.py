@@ -52,6 +52,7 @@ def _run(given: Namespace) -> int:
     from mlcore.errors import SettingsError
     from mlcore.logs import set_up_logging
     from mlcore.server import Server, run_until_stopped
+    from mlcore.telemetry.sdk import set_up_telemetry
 
     names = [name for name, _, _ in _OPTIONS.values()] + ["strict", "debug", "use_structured_logging"]
     options: dict[str, Any] = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
@@ -59,12 +60,17 @@ def _run(given: Namespace) -> int:
     if not server.transports:
         raise SettingsError("no transport is installed, so nobody could ask; pip install mlcore-server")
     set_up_logging(server.settings)
+    telemetry = set_up_telemetry(server.settings)
 
     def started(server: Server) -> None:
         sys.stderr.write(_banner(server, time.perf_counter() - began))
         sys.stderr.flush()
 
-    code = run_until_stopped(server, started)
+    try:
+        code = run_until_stopped(server, started)
+    finally:
+        if telemetry is not None:
+            telemetry.stop()
     _leave_stuck_threads(code)
     return code
 

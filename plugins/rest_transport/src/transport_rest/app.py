@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from mlcore.logs import get_logger
+from mlcore.telemetry import is_tracing
+from mlcore.telemetry.access_log import AccessLog
 
+from transport_rest.access import logged
 from transport_rest.compression import compressing
 from transport_rest.control_routes import control_app
 from transport_rest.infer_route import InferRoute
-from transport_rest.status import shown_path
 
 if TYPE_CHECKING:
     from mlcore.control import ControlPlane
     from mlcore.dispatcher import Dispatcher
     from mlcore.settings import Settings
 
-    from transport_rest.asgi import App, Message, Receive, Scope, Send
-
-log = get_logger("mlcore.rest")
+    from transport_rest.asgi import App
 
 
 def build_app(settings: Settings, dispatcher: Dispatcher, control: ControlPlane) -> App:
-    """Compose the app: log, CORS and compression where settings want them, the infer routes, all the others."""
+    """Compose the app: traces, log, CORS and compression where settings want them, the infer routes, all the others."""
     app: App = InferRoute(dispatcher, settings.max_body_bytes, control_app(settings, control))
     if settings.gzip_enabled:
         app = compressing(app, settings.gzip_min_bytes)
@@ -31,21 +29,14 @@ def build_app(settings: Settings, dispatcher: Dispatcher, control: ControlPlane)
         from transport_rest.cors import with_cors
 
         app = with_cors(app, settings.cors_settings)
-    return _logged(app) if settings.debug else app
+    if access_log := AccessLog.of(settings):
+        app = logged(app, access_log)
+    if is_tracing():
+        from mlcore.telemetry.tracing import Tracing
 
+        from transport_rest.server_span import traced
 
-def _logged(app: App) -> App:
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        status = 0
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            await send(message)
-
-        await app(scope, receive, noting)
-        took_ms = round((time.perf_counter() - started) * 1000, 3)
-        log.debug("request", method=scope["method"], path=shown_path(scope), status=status, took_ms=took_ms)
-
-    return wrapped
+        tracing = Tracing()
+        if not tracing.is_off:
+            app = traced(app, tracing)
+    return app

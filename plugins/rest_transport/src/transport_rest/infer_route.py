@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from mlcore.engine import Call
 from mlcore.errors import InferenceError, MLCoreError, UnavailableError, UnsupportedMediaTypeError
 from mlcore.logs import get_logger
+from mlcore.request_id import request_id_of
 
 from transport_rest.body import read_body
 from transport_rest.protocol import CONNECTION
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
+TRACE = "transport_rest.trace"
+"""Where the scope of a request that is traced has what a call carries on."""
 HEAD_LENGTH = b"inference-header-content-length"
 
 _VERBS = frozenset({"infer", "generate"})
@@ -72,7 +75,7 @@ class InferRoute:
         """Answer one request, as ASGI; with an error where anything fails, in `others` too."""
         connection: HttpProtocol = scope[CONNECTION]
         try:
-            target = _target(scope["raw_path"])
+            target = target_of(scope["raw_path"])
             if target is None:
                 await self._others(scope, receive, send)
             elif scope["method"] == "POST":
@@ -113,11 +116,12 @@ class InferRoute:
             await read_body(receive, headers, self._max_body_bytes)
             raise
         body = await read_body(receive, headers, self._max_body_bytes, head_length)
-        return Call(target[0], target[1], media_type, body, head_length, lines)
+        request_id = request_id_of(headers.get(b"x-request-id"))
+        return Call(target[0], target[1], media_type, body, head_length, lines, request_id, trace=scope.get(TRACE))
 
 
 @lru_cache(1024)
-def _target(raw_path: bytes) -> tuple[str, str | None] | None:
+def target_of(raw_path: bytes) -> tuple[str, str | None] | None:
     """Return the model and the version of an infer path, or `None` for any other path."""
     if has_hidden_slash(raw_path):
         return None

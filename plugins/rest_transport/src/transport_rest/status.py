@@ -32,6 +32,9 @@ STATUSES = {
     "deadline_exceeded": 504,
 }
 
+CLIENT_GONE = 499
+"""What telemetry says of a request whose client did not wait for the answer."""
+
 # A client that is cut off while it sends may lose the answer, so what it sends is read on, and dropped, for so long.
 _LINGER_S = 2.0
 

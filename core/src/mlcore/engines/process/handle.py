@@ -353,6 +353,7 @@ def _facts(model: int, call: Call) -> list[Any]:
         call.request_id,
         call.arrived,
         call.deadline,
+        call.trace,
     ]
 
 

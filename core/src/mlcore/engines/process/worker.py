@@ -33,6 +33,7 @@ from mlcore.loading import make_plan
 from mlcore.logs import get_logger, set_up_logging
 from mlcore.plugins import Plugins
 from mlcore.telemetry.outbox import Outbox
+from mlcore.telemetry.worker import set_up_worker_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -88,6 +89,7 @@ class Worker:
             settings = settings_from_facts(frame.facts)
             set_up_logging(settings)
             self._outbox = Outbox(self._tell)
+            set_up_worker_telemetry(frame.facts["telemetry"], self._outbox)
             self._plugins = Plugins(settings.plugins)
             self._host = ModelHost(settings, self._plugins)
             beat_s = min(_SLOWEST_BEAT_S, settings.worker_timeout / _BEATS_PER_TIMEOUT)
@@ -157,13 +159,13 @@ class Worker:
         self._channel.send(Kind.END, frame.number)
 
     def _call(self, frame: Frame) -> tuple[LoadedModel, Call]:
-        number, name, version, media_type, headers, request_id, arrived, deadline = frame.facts
+        number, name, version, media_type, headers, request_id, arrived, deadline, trace = frame.facts
         model = self._models.get(number)
         if model is None:
             raise UnavailableError(f"Model {name} is not ready", retry_after_s=1)
         lines = [(key, value) for key, value in headers]
         body, head_length = frame.payload, frame.head_length
-        return model, Call(name, version, media_type, body, head_length, lines, request_id, arrived, deadline)
+        return model, Call(name, version, media_type, body, head_length, lines, request_id, arrived, deadline, trace)
 
     def _send(self, kind: Kind, number: int, answer: Answer) -> None:
         self._channel.send(kind, number, [answer.media_type, answer.headers], answer.buffers, answer.head_length)

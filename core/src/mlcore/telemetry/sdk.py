@@ -1,0 +1,143 @@
+"""The OpenTelemetry SDK of this process, set up once by whoever runs the process: the `mlcore` program.
+
+A server only uses the API. The SDK is imported only if somebody asked for an exporter.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from mlcore.errors import SettingsError
+from mlcore.telemetry.exporters import LOGS, METRICS, SIGNALS, TRACES, Wanted, make_exporter, wanted_exporters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.resources import Resource
+
+    from mlcore.settings import Settings
+
+# What the last spans, metrics and lines get to be delivered in: a collector that is down does not hold up the end.
+_LAST_WORDS_S = 2.0
+
+
+class Telemetry:
+    """What this process has set up, to be stopped at its end.
+
+    Attributes:
+        metric_readers: Those that push metrics; whoever has a server lets them show what it measures.
+    """
+
+    def __init__(self) -> None:
+        self.metric_readers: list[MetricReader] = []
+        self._handlers: list[logging.Handler] = []
+        self._shutdowns: list[Callable[[], Any]] = []
+
+    def stop(self) -> None:
+        """Deliver what is left, within two seconds."""
+        for handler in self._handlers:
+            logging.getLogger().removeHandler(handler)
+        until = time.monotonic() + _LAST_WORDS_S
+        threads = [threading.Thread(target=shutdown, daemon=True) for shutdown in self._shutdowns]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def export_traces(self, exporters: list[Any], resource: Resource) -> None:
+        """Send spans to exporters."""
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        from mlcore.telemetry.sampling import RequestSampler
+
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        provider.sampler = RequestSampler(provider.sampler)
+        for exporter in exporters:
+            provider.add_span_processor(BatchSpanProcessor(exporter))
+        trace.set_tracer_provider(provider)
+        self._shutdowns.append(provider.shutdown)
+
+    def export_metrics(self, exporters: list[Any], resource: Resource) -> None:
+        """Send metrics to exporters, again and again."""
+        from opentelemetry import metrics
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+        self.metric_readers += [PeriodicExportingMetricReader(exporter) for exporter in exporters]
+        provider = MeterProvider(self.metric_readers, resource=resource, shutdown_on_exit=False)
+        metrics.set_meter_provider(provider)
+        self._shutdowns.append(provider.shutdown)
+
+    def export_logs(self, exporters: list[Any], resource: Resource) -> None:
+        """Send log lines to exporters, besides wherever else they go."""
+        from opentelemetry import _logs
+        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+
+        from mlcore.telemetry.log_lines import LineHandler, LineRecords
+
+        provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+        for exporter in exporters:
+            provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+        _logs.set_logger_provider(provider)
+        handler = LineHandler(LineRecords(provider).emit)
+        logging.getLogger().addHandler(handler)
+        self._handlers.append(handler)
+        self._shutdowns.append(provider.shutdown)
+
+
+def set_up_telemetry(settings: Settings) -> Telemetry | None:
+    """Set up the SDK for what the `OTEL_*` variables and the settings ask for; after `set_up_logging`.
+
+    Returns:
+        What is to be stopped in the end; `None` if nothing is asked for.
+
+    Raises:
+        SettingsError: What is asked for is not known, or not installed.
+    """
+    wanted = {signal: wanted_exporters(signal, settings) for signal in SIGNALS}
+    if not any(wanted.values()):
+        return None
+    from mlcore.telemetry.trouble import tame_opentelemetry
+
+    tame_opentelemetry()
+    try:
+        import opentelemetry.propagate  # noqa: F401  # it reads OTEL_PROPAGATORS
+        from opentelemetry.sdk import trace  # noqa: F401
+    except ValueError as error:
+        raise SettingsError(f"OTEL_PROPAGATORS: {error}") from error
+    resource = _resource(settings)
+    telemetry = Telemetry()
+    for signal, export in (
+        (TRACES, telemetry.export_traces),
+        (METRICS, telemetry.export_metrics),
+        (LOGS, telemetry.export_logs),
+    ):
+        if exporters := _made(wanted[signal]):
+            export(exporters, resource)
+    return telemetry
+
+
+def _made(wanted: list[Wanted]) -> list[Any]:
+    return [make_exporter(each) for each in wanted]
+
+
+def _resource(settings: Settings) -> Resource:
+    """Return what this process is, for whoever receives telemetry; `OTEL_RESOURCE_ATTRIBUTES` and the like win."""
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+
+    given = OTELResourceDetector().detect().attributes
+    own = {
+        "service.name": settings.server_name,
+        "service.version": settings.server_version or version("mlcore-core"),
+        "service.instance.id": str(uuid.uuid4()),
+    }
+    return Resource.create({name: value for name, value in own.items() if name not in given})

@@ -1,0 +1,77 @@
+"""The access log over REST."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+
+@pytest.fixture
+def lines(caplog):
+    """Return a function that gives the lines so far; all of them once the server has stopped."""
+    caplog.set_level("DEBUG", logger="mlcore")
+    return lambda: [record for record in caplog.records if record.name == "mlcore.access"]
+
+
+@pytest.mark.parametrize("option", [{"debug": True}, {"access_log": 1}])
+def test_each_request_is_one_line(serve, lines, option):
+    serving = serve(**option)
+    serving.get("/v2/models/a%0Ab?x=1")
+    serving.ask("echo", "hello", {"X-Request-Id": "r-1"})
+    serving.stop()
+
+    first, second = lines()
+    assert (first.method, first.path, first.status) == ("GET", "/v2/models/a%0Ab", 404)
+    assert (second.method, second.path, second.status) == ("POST", "/v2/models/echo/infer", 200)
+    assert (second.model, second.request_id, second.peer) == ("echo", "r-1", "127.0.0.1")
+    assert second.request_bytes > 50
+    assert second.response_bytes > 50
+    assert second.duration_ms > 0
+
+
+def test_unless_it_is_asked_for_no_request_is_a_line(serve, lines):
+    serving = serve()
+    serving.get("/v2")
+    serving.ask("failing", "unforeseen")
+    serving.stop()
+
+    assert not lines()
+
+
+def test_of_a_sample_every_error_of_the_server_is_a_line(serve, lines):
+    serving = serve(access_log=1e-9)
+    serving.get("/v2")
+    serving.get("/v2/nowhere")
+    serving.ask("failing", "unforeseen")
+    serving.stop()
+
+    (line,) = lines()
+    assert (line.status, line.levelno) == (500, logging.WARNING)
+
+
+def test_a_line_shows_neither_payload_nor_headers_nor_query(serve, lines):
+    serving = serve(access_log=1)
+    serving.ask("echo", "payload-4711", {"Authorization": "Bearer token-4711", "X-Request-Id": "no id 4711"})
+    serving.get("/v2?secret=4711")
+    serving.stop()
+
+    assert len(lines()) == 2
+    assert not any("4711" in str(vars(line)) for line in lines())
+
+
+def test_a_long_path_is_cut(serve, lines):
+    serving = serve(access_log=1)
+    serving.get("/v2/models/" + "a" * 5000)
+    serving.stop()
+
+    assert len(lines()[0].path) == 256
+
+
+def test_a_client_that_has_gone_is_a_line_too(serve, lines):
+    serving = serve(access_log=1)
+    with serving.connect() as client:
+        client.sendall(b"POST /v2/models/echo/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{")
+    serving.stop()
+
+    assert [line.status for line in lines()] == [499]
