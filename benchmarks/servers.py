@@ -58,12 +58,12 @@ def mlcore_command(folder: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "mlcore", "serve", str(folder), "--http-port", str(port), "--log-level", "ERROR"]
 
 
-def mlserver_command(python: str, folder: Path, port: int) -> list[str]:
+def mlserver_command(python: str, folder: Path, port: int, grpc_port: int | None = None) -> list[str]:
     """Return the command that serves a folder with MLServer, in its default form but for the ports."""
-    _, grpc_port, metrics_port = free_ports(3)
+    free_port, metrics_port = free_ports(2)
     (folder / "settings.json").write_text(
         json.dumps(
-            {"host": "127.0.0.1", "http_port": port, "grpc_port": grpc_port, "metrics_port": metrics_port}
+            {"host": "127.0.0.1", "http_port": port, "grpc_port": grpc_port or free_port, "metrics_port": metrics_port}
             | {"debug": False}
         )
     )
