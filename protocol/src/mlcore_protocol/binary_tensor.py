@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _length = struct.Struct("<I").unpack_from
 
+_BOOL, _BYTES = Datatype.BOOL, Datatype.BYTES  # to look up an enum's attribute costs more than to compare with it
+
 
 def read_binary(raw: memoryview, datatype: Datatype, shape: list[int], count: int, field: str, longest: int) -> Any:
     """Read the elements: an array that is a view of `raw` wherever its alignment allows, a list for BYTES.
@@ -39,7 +41,7 @@ def read_binary(raw: memoryview, datatype: Datatype, shape: list[int], count: in
     Raises:
         InferenceError: The number of bytes does not fit, or a BYTES length leads out of the buffer.
     """
-    if datatype is Datatype.BYTES:
+    if datatype is _BYTES:
         return _read_elements(raw, count, field, longest)
     dtype = NUMPY_DTYPES[datatype]
     if len(raw) != count * dtype.itemsize:
@@ -47,7 +49,7 @@ def read_binary(raw: memoryview, datatype: Datatype, shape: list[int], count: in
             f"{field}: the shape {shape} of {datatype} takes {count * dtype.itemsize} bytes, got {len(raw)}"
         )
     array = np.frombuffer(raw, dtype).reshape(shape)
-    if datatype is Datatype.BOOL and count and array.view(np.uint8).max() > 1:
+    if datatype is _BOOL and count and array.view(np.uint8).max() > 1:
         raise InferenceError(f"{field}: BOOL takes the bytes 0 and 1 only")
     # Most numeric libraries refuse or crawl on unaligned memory: then, and only then, copy.
     return array if array.flags.aligned else array.copy()
@@ -66,7 +68,7 @@ def read_whole(body: memoryview, declared: MetadataTensor, longest: int) -> Requ
     """
     field = f"input '{declared.name}'"
     datatype = DATATYPES.get(declared.datatype)
-    if datatype is Datatype.BYTES:
+    if datatype is _BYTES:
         if len(body) > longest:
             raise InferenceError(f"{field}: expected at most {longest} bytes, got {len(body)}")
         return RequestInput(name=declared.name, shape=[1], datatype=datatype, data=TensorData([bytes(body)]))
@@ -104,7 +106,7 @@ def write_binary(output: ResponseOutput) -> Buffer:
     Raises:
         InternalError: As for `array_of` and `elements_of_bytes`.
     """
-    if output.datatype is Datatype.BYTES:
+    if output.datatype is _BYTES:
         return _write_elements(elements_of_bytes(output))
     return array_of(output).reshape(-1).view(np.uint8).data
 

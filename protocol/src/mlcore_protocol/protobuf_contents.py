@@ -11,7 +11,7 @@ from mlcore_protocol.datatypes import NUMPY_DTYPES, Datatype
 from mlcore_protocol.errors import InferenceError
 from mlcore_protocol.protobuf_messages import CONTENTS, CONTENTS_FIELDS, CONTENTS_OF, STRANGERS
 from mlcore_protocol.protobuf_varints import count_varints, read_varints, write_varints
-from mlcore_protocol.protobuf_wire import LENGTH, VARINT, read_fields, varint, with_length
+from mlcore_protocol.protobuf_wire import LENGTH, VARINT, read_fields, read_varint, varint, with_length
 
 if TYPE_CHECKING:
     from mlcore_protocol.messages import ResponseOutput
@@ -43,28 +43,31 @@ def read_contents(
     """
     number = CONTENTS_OF.get(datatype, _BYTES_CONTENTS)
     where = f"{field}.contents"
-    name = f"{where}.{CONTENTS_FIELDS[number][0]}"
     if number == _BYTES_CONTENTS:
         elements = _read_elements(parts, datatype, count, where)
         if datatype is not _BYTES:  # FP16 has no field of its own, and there are clients that use this one
             return read_binary(memoryview(b"".join(elements)), datatype, shape, count, field, longest)
         if len(elements) != count:
-            raise _wrong_count(name, shape, count, len(elements))
+            raise _wrong_count(where, number, shape, count, len(elements))
         for index, element in enumerate(elements):
             if len(element) > longest:
-                raise InferenceError(f"{name}[{index}]: expected at most {longest} bytes, got {len(element)}")
+                raise InferenceError(
+                    f"{_name(where, number)}[{index}]: expected at most {longest} bytes, got {len(element)}"
+                )
         return elements
     payload = _read_payload(parts, number, datatype, count, where)
     dtype = NUMPY_DTYPES[datatype]
     if datatype in _FIXED:
         if len(payload) % dtype.itemsize:
-            raise InferenceError(f"{name}: expected {dtype.itemsize} bytes for each element, got {len(payload)} in all")
+            raise InferenceError(
+                f"{_name(where, number)}: expected {dtype.itemsize} bytes for each element, got {len(payload)} in all"
+            )
         if len(payload) != count * dtype.itemsize:
-            raise _wrong_count(name, shape, count, len(payload) // dtype.itemsize)
+            raise _wrong_count(where, number, shape, count, len(payload) // dtype.itemsize)
         return read_binary(payload, datatype, shape, count, field, longest)
     if (found := count_varints(payload)) != count:  # before anything is as large as they would be
-        raise _wrong_count(name, shape, count, found)
-    return read_varints(payload, dtype, datatype, name).reshape(shape)
+        raise _wrong_count(where, number, shape, count, found)
+    return read_varints(payload, dtype, datatype, _name(where, number)).reshape(shape)
 
 
 def _read_elements(parts: list[memoryview], datatype: Datatype, count: int, where: str) -> list[bytes]:
@@ -83,6 +86,11 @@ def _read_elements(parts: list[memoryview], datatype: Datatype, count: int, wher
 def _read_payload(parts: list[memoryview], number: int, datatype: Datatype, count: int, where: str) -> memoryview:
     """Return the elements as if they had been sent packed, and in one piece, as they nearly always are."""
     packed = number << 3 | LENGTH
+    first = parts[0]
+    if len(parts) == 1 and first[0] == packed:
+        length, start = read_varint(first, 1, len(first), _name(where, number))
+        if start + length == len(first):
+            return first[start:]
     pieces: list[memoryview] = []
     loose = bytearray()  # those that came one by one
     for part in parts:
@@ -106,8 +114,12 @@ def _wrong_field(where: str, tag: int, datatype: Datatype) -> InferenceError:
     return InferenceError(f"{CONTENTS.path(where, tag)}: {datatype} takes {expected}")
 
 
-def _wrong_count(name: str, shape: list[int], expected: int, count: int) -> InferenceError:
-    return InferenceError(f"{name}: the shape {shape} takes {expected} elements, got {count}")
+def _name(where: str, number: int) -> str:
+    return f"{where}.{CONTENTS_FIELDS[number][0]}"
+
+
+def _wrong_count(where: str, number: int, shape: list[int], expected: int, count: int) -> InferenceError:
+    return InferenceError(f"{_name(where, number)}: the shape {shape} takes {expected} elements, got {count}")
 
 
 def write_contents(output: ResponseOutput) -> list[Buffer]:

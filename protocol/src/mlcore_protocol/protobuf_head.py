@@ -31,7 +31,7 @@ class TopLevel:
 
     Args:
         body: The message.
-        limits: What a request may hold.
+        rules: What a request has to keep to.
 
     Attributes:
         data: The message, as the places below count in it.
@@ -50,7 +50,8 @@ class TopLevel:
 
     __slots__ = ("data", "head_bytes", "id", "inputs", "model_name", "model_version", "outputs", "parameters", "raws")
 
-    def __init__(self, body: Buffer, limits: Limits) -> None:
+    def __init__(self, body: Buffer, rules: RequestRules) -> None:
+        limits = rules.limits
         data = body if type(body) is bytes else bytes(body) if len(body) < _SMALL else memoryview(body)
         self.data: Buffer = data
         self.model_name = model_version = request_id = ""
@@ -72,11 +73,11 @@ class TopLevel:
                 if len(self.raws) > limits.max_tensors:
                     raise InferenceError(f"raw_input_contents: expected at most {limits.max_tensors}, got more")
             elif tag == _MODEL_NAME:
-                self.model_name = read_text(data, start, stop, "model_name", limits.max_name_length)
+                self.model_name = read_text(data, start, stop, limits.max_name_length, "", "model_name")
             elif tag == _MODEL_VERSION:
-                model_version = read_text(data, start, stop, "model_version", limits.max_name_length)
+                model_version = read_text(data, start, stop, limits.max_name_length, "", "model_version")
             elif tag == _ID:
-                request_id = read_text(data, start, stop, "id", limits.max_id_length)
+                request_id = read_text(data, start, stop, limits.max_id_length, "", "id")
             elif tag == _PARAMETERS:
                 self.parameters.append((start, stop))
                 check_entries(self.parameters, "parameters", limits)
@@ -86,7 +87,7 @@ class TopLevel:
                     raise InferenceError(f"outputs: expected at most {limits.max_tensors}, got more")
         check_head_bytes(self.head_bytes, limits)
         if request_id:
-            RequestRules(limits).check_id(request_id)
+            rules.check_id(request_id)
         self.model_version = model_version or None
         self.id = request_id or None
 
@@ -115,14 +116,14 @@ class ProtobufHead:
         id: The client's name for the request, if any.
     """
 
-    __slots__ = ("_limits", "_top", "id", "model_name", "model_version")
+    __slots__ = ("_rules", "_top", "id", "model_name", "model_version")
 
-    def __init__(self, top: TopLevel, limits: Limits) -> None:
+    def __init__(self, top: TopLevel, rules: RequestRules) -> None:
         self.model_name = top.model_name
         self.model_version = top.model_version
         self.id = top.id
         self._top = top
-        self._limits = limits
+        self._rules = rules
 
     def parameters(self) -> Parameters | None:
         """Read the request's parameters, which few requests need.
@@ -130,7 +131,7 @@ class ProtobufHead:
         Raises:
             InferenceError: They are malformed.
         """
-        return parameters_of(self._top.data, self._top.parameters, "", self._limits)
+        return parameters_of(self._top.data, self._top.parameters, "", self._rules)
 
 
 def read_head(body: Buffer, limits: Limits) -> ProtobufHead:
@@ -143,10 +144,11 @@ def read_head(body: Buffer, limits: Limits) -> ProtobufHead:
     Raises:
         InferenceError: The message is malformed, or has more of something than the limits allow.
     """
-    return ProtobufHead(TopLevel(body, limits), limits)
+    rules = RequestRules(limits)
+    return ProtobufHead(TopLevel(body, rules), rules)
 
 
-def parameters_of(data: Buffer, entries: list[Slice], field: str, limits: Limits) -> Parameters | None:
+def parameters_of(data: Buffer, entries: list[Slice], field: str, rules: RequestRules) -> Parameters | None:
     """Read the parameters of a tensor, or of the request where `field` is empty.
 
     Raises:
@@ -155,5 +157,4 @@ def parameters_of(data: Buffer, entries: list[Slice], field: str, limits: Limits
     if not entries:
         return None
     where = f"{field}.parameters" if field else "parameters"
-    given = read_parameters(data, entries, where, limits.max_head_bytes)
-    return RequestRules(limits).parameters(given, field) or None
+    return rules.parameters(read_parameters(data, entries, where, rules.limits.max_head_bytes), field) or None

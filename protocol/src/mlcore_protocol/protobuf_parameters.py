@@ -49,7 +49,7 @@ def read_parameters(data: Buffer, entries: list[Slice], where: str, longest: int
         values: list[Slice] = []
         for tag, start, end in read_fields(data, begin, stop, MAP_ENTRY, where, _MOST):
             if tag == _KEY:
-                key = read_text(data, start, end, f"{where}.key", longest)
+                key = read_text(data, start, end, longest, where, "key")
             else:
                 values.append((start, end))
         parameters[key] = _read_value(data, values, f"{where}.{key[:64]}", longest)
@@ -62,7 +62,7 @@ def _read_value(data: Buffer, parts: list[Slice], where: str, longest: int) -> A
         for tag, start, end in read_fields(data, begin, stop, PARAMETER, where, _MOST):
             number = tag >> 3
             if number == 3:
-                value = read_text(data, start, end, where, longest)
+                value = read_text(data, start, end, longest, where, "string_param")
             elif number == 4:
                 value = _double.unpack_from(data, start)[0]
             elif number == 2:

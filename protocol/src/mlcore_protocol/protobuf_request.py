@@ -41,9 +41,9 @@ class _Input:
         most = limits.max_dimensions + limits.max_parameters + STRANGERS
         for tag, start, end in read_fields(data, begin, stop, INPUT, field, most):
             if tag == _NAME:
-                self.name = read_text(data, start, end, f"{field}.name", limits.max_name_length)
+                self.name = read_text(data, start, end, limits.max_name_length, field, "name")
             elif tag == _DATATYPE:
-                self.datatype = read_text(data, start, end, f"{field}.datatype", _LONGEST_DATATYPE)
+                self.datatype = read_text(data, start, end, _LONGEST_DATATYPE, field, "datatype")
             elif tag == _SHAPE:
                 self._add_dimensions(data, start, end, field, limits.max_dimensions)
             elif tag == _CONTENTS:
@@ -90,7 +90,7 @@ class ProtobufRequestReader:
         Raises:
             InferenceError: It is malformed, or breaks one of the rules.
         """
-        top = TopLevel(body, self._limits)
+        top = TopLevel(body, self._rules)
         rules = self._rules
         rules.check_inputs(len(top.inputs))
         heads = [
@@ -104,7 +104,7 @@ class ProtobufRequestReader:
         raws = iter(top.raws)
         inputs = [self._input(view, head, raws, field) for head, field in zip(heads, self._fields, strict=False)]
         rules.check_distinct(inputs, "inputs")
-        parameters = parameters_of(top.data, top.parameters, "", self._limits)
+        parameters = parameters_of(top.data, top.parameters, "", self._rules)
         if top.raws:
             parameters = Parameters() if parameters is None else parameters
             parameters.setdefault("binary_data_output", True)
@@ -128,7 +128,7 @@ class ProtobufRequestReader:
             if start == end and count:
                 raise InferenceError(f"{field}: its elements are missing; send contents, or raw_input_contents")
             values = read_binary(view[start:end], datatype, head.shape, count, field, longest)
-        parameters = parameters_of(view, head.parameters, field, self._limits)
+        parameters = parameters_of(view, head.parameters, field, rules)
         return RequestInput(
             name=head.name, shape=head.shape, datatype=datatype, parameters=parameters, data=TensorData(values)
         )
@@ -142,12 +142,12 @@ class ProtobufRequestReader:
             most = self._limits.max_parameters + STRANGERS
             for tag, start, end in read_fields(top.data, begin, stop, OUTPUT, field, most):
                 if tag == _NAME:
-                    name = read_text(top.data, start, end, f"{field}.name", self._limits.max_name_length)
+                    name = read_text(top.data, start, end, self._limits.max_name_length, field, "name")
                 else:
                     entries.append((start, end))
                     check_entries(entries, f"{field}.parameters", self._limits)
             self._rules.check_name(name, field)
-            parameters = parameters_of(top.data, entries, field, self._limits)
+            parameters = parameters_of(top.data, entries, field, self._rules)
             outputs.append(RequestOutput(name=name, parameters=parameters))
         self._rules.check_distinct(outputs, "outputs")
         return outputs

@@ -155,25 +155,27 @@ def read_varint(data: Buffer, position: int, end: int, field: str) -> tuple[int,
     raise InferenceError(f"{field}: expected a varint, got {end - position} bytes of one: the message is cut off")
 
 
-def read_text(data: Buffer, start: int, end: int, field: str, longest: int) -> str:
+def read_text(data: Buffer, start: int, end: int, longest: int, where: str, name: str) -> str:
     """Return the text of some bytes.
 
     Args:
         data: What the text is a part of.
         start: Where it begins.
         end: Where it ends.
-        field: Where it stands, for the error.
         longest: The most characters that are of use.
+        where: The message that it is of, for errors; nothing for the whole.
+        name: The field that it is, for errors.
 
     Raises:
         InferenceError: It is not UTF-8, or longer than any text of so many characters can be.
     """
-    if end - start > 4 * longest:  # before it costs anything
-        raise InferenceError(f"{field}: expected at most {longest} characters, got {end - start} bytes")
     try:
-        return str(data[start:end], "utf-8")
+        if end - start <= 4 * longest:  # before it costs anything
+            return str(data[start:end], "utf-8")
+        wrong = f"at most {longest} characters, got {end - start} bytes"
     except UnicodeDecodeError as error:
-        raise InferenceError(f"{field}: expected text in UTF-8, got something else ({error.reason})") from None
+        wrong = f"text in UTF-8, got something else ({error.reason})"
+    raise InferenceError(f"{where}.{name}: expected {wrong}" if where else f"{name}: expected {wrong}")
 
 
 def signed(value: int) -> int:
