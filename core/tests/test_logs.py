@@ -24,6 +24,7 @@ def lines(capsys):
     yield lines
     root.handlers[:], level, our_level = before
     root.setLevel(level)
+    logging.captureWarnings(False)
     ours.setLevel(our_level)
 
 
@@ -103,3 +104,74 @@ def test_without_a_set_up_lines_are_records_like_any_other(caplog):
     log.warning("too slow", took_s=1.5)
 
     assert (caplog.records[0].message, caplog.records[0].took_s) == ("too slow", 1.5)
+
+
+def test_a_line_of_any_library_names_the_request_and_the_span_that_it_is_written_for(lines):
+    from opentelemetry import trace
+
+    def write():
+        request_context.set(RequestContext("m", "v1", "r-1"))
+        span = trace.NonRecordingSpan(trace.SpanContext(0xABC, 0xDEF, False, trace.TraceFlags(1)))
+        with trace.use_span(span):
+            logging.getLogger("another").warning("a")
+        request_context.set(None)
+        logging.getLogger("another").warning("b")
+
+    first, second = (json.loads(line) for line in lines(write, use_structured_logging=True))
+
+    assert (first["model"], first["version"], first["request_id"]) == ("m", "v1", "r-1")
+    assert (first["trace_id"], first["span_id"]) == (f"{0xABC:032x}", f"{0xDEF:016x}")
+    assert not {"model", "trace_id"} & second.keys()
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+@pytest.mark.parametrize("text", ["a\r\nb", "\x1b[31mred", "\u2028", "\x00", "\ud800"])
+def test_what_a_client_sent_ends_no_line_and_says_nothing_to_a_terminal(lines, text, is_json):
+    (line,) = lines(lambda: log.warning("refused", value=text), use_structured_logging=is_json)
+
+    assert line.isprintable()
+    if is_json:
+        assert json.loads(line)["value"] == text
+
+
+def test_what_a_library_writes_in_several_lines_cannot_be_taken_for_other_lines(lines):
+    first, second = lines(lambda: logging.getLogger("another").warning("a\n2026-01-01 [info] forged\x1b"))
+
+    assert "a" in first
+    assert second == "    2026-01-01 [info] forged\\x1b"
+
+
+def test_json_stays_one_line_with_a_traceback(lines):
+    def write():
+        try:
+            int("x")
+        except ValueError:
+            log.exception("failed")
+
+    (line,) = lines(write, use_structured_logging=True)
+    assert "ValueError" in json.loads(line)["exception"]
+
+
+def test_a_traceback_of_the_console_keeps_its_lines(lines):
+    def write():
+        try:
+            raise ValueError("\x1b[31mred")
+        except ValueError:
+            log.exception("failed")
+
+    written = lines(write)
+    assert any(line.startswith("Traceback") for line in written)
+    assert "\x1b" not in "".join(written)
+
+
+def test_warnings_of_python_are_lines_too(lines):
+    import warnings
+
+    def write():
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            logging.captureWarnings(True)
+            warnings.warn("soon gone", DeprecationWarning, stacklevel=1)
+
+    (line,) = lines(write, use_structured_logging=True)
+    assert "soon gone" in json.loads(line)["event"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MODELS = """
 import logging
+import time
+from pathlib import Path
 
 from mlcore import MLModel
 from mlcore.codecs import NumpyCodec
@@ -47,19 +50,17 @@ class Awaited(Answers):
         return self.answer(payload)
 
 
-class Streaming(Answers):
-    async def predict(self, payload):
+class Gated(Answers):
+    def predict(self, payload):
+        while not Path(__file__).with_name("open").exists():
+            time.sleep(0.01)
         return self.answer(payload)
-
-    async def predict_stream(self, payloads):
-        async for payload in payloads:
-            for _ in range(3):
-                yield self.answer(payload)
 """
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "threaded": {"implementation": "telling.Threaded", "parameters": {"version": "v1"}},
     "awaited": {"implementation": "telling.Awaited"},
+    "gated": {"implementation": "telling.Gated", "max_queue_size": 3},
     "batched": {
         "implementation": "telling.Threaded",
         "max_batch_size": 8,
@@ -74,6 +75,9 @@ VARIABLES = {
     "OTEL_METRIC_EXPORT_INTERVAL": "500",
     "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
 }
+ROUTE = "POST /v2/models/{model_name}/infer"
+SERVER = 2
+ERROR = 2
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 
@@ -133,7 +137,7 @@ def test_the_spans_of_a_request_are_one_tree(traced: Traced, model: str) -> None
     spans = traced.collector
     spans.wait(lambda: len(spans.spans) >= 5)
     assert {span.trace_id for span in spans.spans} == {TRACE_ID}
-    front = spans.one("POST /v2/models/{model_name}/infer")
+    front = spans.one(ROUTE)
     assert front.parent_id == "00f067aa0ba902b7"
     for step in ("decode", "predict", "encode"):
         assert spans.one(step).parent_id == front.span_id
@@ -141,3 +145,132 @@ def test_the_spans_of_a_request_are_one_tree(traced: Traced, model: str) -> None
     assert len(spans.spans) == 5
     assert {span.resource["service.name"] for span in spans.spans} == {"mlcore"}
     assert {span.resource["deployment.environment.name"] for span in spans.spans} == {"test"}
+
+
+def test_a_batch_is_a_run_that_its_requests_link_to(traced: Traced) -> None:
+    parents = {f"00-{index:032x}-00000000000000aa-01": f"{index:032x}" for index in (1, 2)}
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda parent: traced.infer("batched", 1, parent), parents))
+
+    assert [answer.status for answer in answers] == [200, 200]
+    spans = traced.collector
+    spans.wait(lambda: len(spans.spans) >= 11)
+    members = spans.named("batch")
+    run = spans.one("run")
+    assert {span.trace_id for span in members} == set(parents.values())
+    assert run.parent_id in {span.span_id for span in members}
+    assert sorted(run.links) == sorted(span.span_id for span in members)
+    assert [span.links for span in members] == [[run.span_id]] * 2
+    assert run.attributes["mlcore.batch.requests"] == 2
+    assert spans.one("predict").parent_id == run.span_id
+    assert spans.one("mine").parent_id == spans.one("predict").span_id
+    fronts = {span.span_id: span.trace_id for span in spans.named(ROUTE)}
+    assert all(fronts[span.parent_id] == span.trace_id for span in members)
+
+
+def test_a_request_that_waited_for_its_turn_says_so(traced: Traced, folder: Path) -> None:
+    gate = folder / "gated/open"
+    gate.unlink(missing_ok=True)
+    with ThreadPoolExecutor(5) as threads:
+        asked = [threads.submit(traced.infer, "gated") for _ in range(5)]
+        refused = next(as_completed(asked)).result()  # hence the others are in
+        gate.touch()
+    assert refused.status == 503
+    assert sorted(each.result().status for each in asked) == [200] * 4 + [503]
+
+    spans = traced.collector
+    spans.wait(lambda: len(spans.named(ROUTE)) == 5 and len(spans.named("encode")) == 4)
+    waited = spans.named("queue")
+    fronts = {span.span_id for span in spans.named(ROUTE)}
+    assert 1 <= len(waited) <= 3
+    assert {span.parent_id for span in waited} < fronts
+
+
+def test_an_error_is_on_every_span_that_it_passes_without_its_text(traced: Traced) -> None:
+    assert traced.infer("threaded", -1).status == 500
+
+    spans = traced.collector
+    spans.wait(lambda: len(spans.spans) >= 4)
+    assert {span.name for span in spans.spans if span.status == ERROR} == {ROUTE, "predict", "mine"}
+    predict = spans.one("predict")
+    assert predict.attributes["error.type"] == "ValueError"
+    assert predict.events == [("exception", {"exception.type": "ValueError"})]
+    assert spans.one(ROUTE).attributes["http.response.status_code"] == 500
+
+
+def test_a_request_says_what_was_asked(traced: Traced) -> None:
+    traced.server.post("/v2/models/threaded/versions/v1/infer", b"{", {"traceparent": TRACEPARENT})
+
+    spans = traced.collector
+    spans.wait(lambda: len(spans.spans) >= 2)
+    front = spans.one("POST /v2/models/{model_name}/versions/{model_version}/infer")
+    assert front.kind == SERVER
+    assert front.status != ERROR, "the client is to blame"
+    expected = {
+        "http.request.method": "POST",
+        "http.route": "/v2/models/{model_name}/versions/{model_version}/infer",
+        "http.response.status_code": 400,
+        "url.path": "/v2/models/threaded/versions/v1/infer",
+        "url.scheme": "http",
+        "client.address": "127.0.0.1",
+        "mlcore.model": "threaded",
+        "mlcore.version": "v1",
+    }
+    assert {name: front.attributes[name] for name in expected} == expected
+
+
+def test_of_other_routes_all_but_those_of_probes_are_traced(traced: Traced) -> None:
+    probes = ("/v2/health/live", "/v2/health/ready", "/v2/models/threaded/ready")
+    for path in (*probes, "/v2/nowhere", "/v2/models/threaded"):
+        traced.server.get(path, {"traceparent": TRACEPARENT})
+
+    spans = traced.collector
+    spans.wait(lambda: len(spans.spans) >= 2)
+    assert [span.name for span in spans.spans] == ["GET", "GET /v2/models/{model_name}"]
+
+
+def test_what_a_client_does_not_record_is_not_recorded(traced: Traced) -> None:
+    traced.infer("threaded", 1, TRACEPARENT[:-1] + "0")
+    traced.infer("threaded", 1, TRACEPARENT)
+
+    spans = traced.collector
+    spans.wait(lambda: len(spans.spans) >= 5)
+    assert len(spans.spans) == 5
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    ["", "x" * 60_000, "00-" + "0" * 32 + "-00f067aa0ba902b7-01", TRACEPARENT.upper(), "\xe4", TRACEPARENT + "x"],
+    ids=["empty", "long", "zeros", "capitals", "umlaut", "too long"],
+)
+def test_a_trace_that_cannot_be_read_is_as_good_as_none(traced: Traced, traceparent: str) -> None:
+    assert traced.infer("threaded", 1, traceparent, tracestate=",;=" * 1000).status == 200
+
+    spans = traced.collector
+    spans.wait(lambda: len(spans.spans) >= 5)
+    assert spans.one(ROUTE).parent_id == ""
+    (trace_id,) = {span.trace_id for span in spans.spans}
+    assert trace_id != TRACE_ID
+
+
+def test_log_lines_name_their_request_and_their_span(traced: Traced) -> None:
+    traced.infer("threaded", 1, **{"X-Request-Id": "r-1"})
+
+    found = traced.collector
+    found.wait(lambda: len(found.spans) >= 5 and found.lines)
+    (line,) = found.lines
+    assert (line.text, line.severity, line.logger) == ("at work", "WARN", "mine")
+    assert (line.trace_id, line.span_id) == (TRACE_ID, found.one("mine").span_id)
+    assert (line.attributes["model"], line.attributes["version"]) == ("threaded", "v1")
+    assert line.attributes["request_id"] == "r-1"
+    written = [json.loads(text) for text in traced.server.log if '"at work"' in text][-1]
+    assert (written["trace_id"], written["span_id"]) == (line.trace_id, line.span_id)
+    assert (written["model"], written["version"], written["request_id"]) == ("threaded", "v1", "r-1")
+
+
+def test_no_log_line_and_no_span_holds_a_payload(traced: Traced) -> None:
+    traced.infer("threaded", 4711.25)
+
+    found = traced.collector
+    found.wait(lambda: len(found.spans) >= 5)
+    assert "4711.25" not in str(found.spans) + str(found.lines) + "".join(traced.server.log)

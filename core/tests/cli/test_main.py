@@ -236,8 +236,8 @@ def test_lines_may_be_json(server, repository, model):
     running = server(repository, "--json-logs", "--debug")
     running.stop()
 
-    events = [json.loads(line)["event"] for line in running.log if line.startswith("{")]
-    assert {"model ready", "stopping", "model unloaded"} <= set(events)
+    events = [json.loads(line)["event"] for line in running.log]
+    assert {"model ready", "mlcore is up", "stopping", "model unloaded"} <= set(events)
 
 
 def test_a_model_that_is_stuck_does_not_keep_the_program_from_ending(server, repository, model):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlcore.commands import Command
@@ -63,7 +65,8 @@ def _run(given: Namespace) -> int:
     telemetry = set_up_telemetry(server.settings)
 
     def started(server: Server) -> None:
-        sys.stderr.write(_banner(server, time.perf_counter() - began))
+        banner = _facts if server.settings.use_structured_logging else _banner
+        sys.stderr.write(banner(server, time.perf_counter() - began))
         sys.stderr.flush()
 
     try:
@@ -100,6 +103,22 @@ def _banner(server: Server, took_s: float) -> str:
         why = f"   {item.reason.splitlines()[0]}" if item.reason else ""
         lines.append(f"  model    {name:<24} {item.state}{why}")
     return "\n".join(lines) + "\n"
+
+
+def _facts(server: Server, took_s: float) -> str:
+    """Say the same as a line of the log, where those are JSON."""
+    facts = {
+        "event": "mlcore is up",
+        "level": "info",
+        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "took_s": round(took_s, 1),
+        "transports": {transport.name: transport.url for transport in server.transports},
+        "models": [
+            {"model": item.name, "version": item.version, "state": item.state, "reason": item.reason}
+            for item in server.control.index()
+        ],
+    }
+    return json.dumps(facts) + "\n"
 
 
 SERVE = Command("serve", "Serve a folder of models.", _configure, _run, aliases=("start",))

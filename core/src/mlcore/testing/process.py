@@ -136,7 +136,10 @@ def start_server(
 
 
 def _read(server: RunningServer, up: threading.Event) -> None:
-    """Collect the log; the lines after "is up" name the transports, the first model or blank line ends them."""
+    """Collect the log; the lines after "is up" name the transports, the first model or blank line ends them.
+
+    Where lines are JSON, one says everything.
+    """
     assert server.process.stderr is not None
     is_up = False
     with server.process.stderr as lines:
@@ -144,6 +147,9 @@ def _read(server: RunningServer, up: threading.Event) -> None:
             server.log.append(line.rstrip("\n"))
             if line.startswith(_UP):
                 is_up = True
+            elif line.startswith(f'{{"event": "{_UP}"'):
+                server.urls.update(json.loads(line)["transports"])
+                up.set()
             elif is_up and not up.is_set():
                 address = re.match(r"  (\S+) +(\w+://\S+)", line)
                 if address:
