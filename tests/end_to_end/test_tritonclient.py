@@ -235,14 +235,14 @@ def test_models_are_unloaded_and_loaded(client):
     def states():
         return {item["name"]: item["state"] for item in client.get_model_repository_index()}
 
-    assert states() == {"echo": "READY", "failing": "READY"}
+    assert states() == {"echo": "READY", "failing": "READY", "words": "READY"}
     client.unload_model("echo")
-    assert states() == {"echo": "UNAVAILABLE", "failing": "READY"}
+    assert states() == {"echo": "UNAVAILABLE", "failing": "READY", "words": "READY"}
     assert not client.is_model_ready("echo")
     with pytest.raises(InferenceServerException, match="Model echo not found"):
         client.infer("echo", [tensor("x", NUMBERS["FP32"])])
     client.load_model("echo")
-    assert states() == {"echo": "READY", "failing": "READY"}
+    assert states() == {"echo": "READY", "failing": "READY", "words": "READY"}
     assert_same(NUMBERS["FP32"], client.infer("echo", [tensor("x", NUMBERS["FP32"])]).as_numpy("x"))
 
 

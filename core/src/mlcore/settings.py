@@ -139,6 +139,38 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         64 * 2**20, gt=0, description="The largest request body, also after decompression, in bytes."
     )
+    grpc_max_message_length: int = Field(
+        64 * 2**20,
+        gt=0,
+        lt=2**32,
+        description="The largest message of a gRPC client, also after decompression, in bytes.",
+    )
+    grpc_max_metadata_bytes: int = Field(
+        16 * 2**10, ge=1024, description="The most metadata of a gRPC call, in bytes as HTTP/2 counts them."
+    )
+    grpc_max_streams: int = Field(100, ge=1, description="gRPC calls that one connection may have at once.")
+    grpc_max_connections: int = Field(2000, ge=1, description="gRPC connections that there may be at once.")
+    grpc_max_connections_per_peer: int = Field(
+        256, ge=1, description="gRPC connections that one address may have; behind a proxy all clients are one."
+    )
+    grpc_write_timeout: Patience = Field(
+        60.0, description="Seconds after which a gRPC client that takes nothing of its answer is given up."
+    )
+    grpc_keepalive: Patience = Field(
+        60.0, description="Seconds of silence after which a gRPC client is asked whether it is still there."
+    )
+    grpc_bare_stream: bool = Field(
+        False,
+        description="Whether `ModelStreamInfer` answers bare `ModelInferResponse` messages, with an error as the "
+        "call's status, as clients of MLServer expect.",
+    )
+    tls_certificate: str = Field(
+        "", description="The server's certificate chain, a PEM file; gRPC uses TLS then, the other transports not yet."
+    )
+    tls_key: str = Field("", description="The key of `tls_certificate`, a PEM file, if it is not in there.")
+    tls_client_ca: str = Field(
+        "", description="The authorities whose certificates clients need, a PEM file; if empty, clients need none."
+    )
     gzip_enabled: bool = Field(True, description="Whether answers are compressed for clients that accept it.")
     gzip_min_bytes: int = Field(500, ge=0, description="Answers smaller than this are never compressed.")
     cors_settings: CorsSettings | None = Field(None, description="Which web pages of other origins may call.")

@@ -1,0 +1,123 @@
+"""All connections: how many there may be, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+from h2.errors import ErrorCodes
+from mlcore.logs import get_logger
+
+from transport_grpc.protocol import GrpcProtocol
+
+if TYPE_CHECKING:
+    from transport_grpc.limits import Limits
+    from transport_grpc.methods import Method
+    from transport_grpc.observer import CallObserver
+
+log = get_logger("mlcore.grpc")
+
+_CHECK_S = 1.0
+_LOOK_S = 0.05
+# How long a client that hears that the server stops has for calls that are on their way.
+_LAST_CALLS_S = 0.5
+
+
+class Connections:
+    """The connections of one server, and what they share.
+
+    Args:
+        methods: What is served, by path.
+        limits: What one client may do.
+        observer: Sees every call.
+        min_packed: The least bytes of an answer that are compressed; `None` for never.
+        most: The most connections.
+        most_per_peer: The most from one address.
+    """
+
+    def __init__(
+        self,
+        methods: dict[bytes, Method],
+        limits: Limits,
+        observer: CallObserver,
+        min_packed: int | None,
+        most: int,
+        most_per_peer: int,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.methods = methods
+        self.limits = limits
+        self.observer = observer
+        self.min_packed = min_packed
+        self.is_leaving = False
+        self._most = most
+        self._most_per_peer = most_per_peer
+        self._all: dict[GrpcProtocol, Any] = {}
+        self._peers: Counter[Any] = Counter()
+        self._checking = asyncio.create_task(self._check(), name="mlcore-grpc-check")
+
+    def protocol(self) -> GrpcProtocol:
+        """Make the protocol of a new connection."""
+        return GrpcProtocol(self)
+
+    def enter(self, connection: GrpcProtocol, address: Any) -> bool:
+        """Note a new connection; say whether there may be one more."""
+        peer = address[0] if isinstance(address, tuple) else address
+        if len(self._all) >= self._most:
+            log.warning("a connection was refused: there are too many, the setting grpc_max_connections")
+            return False
+        if self._peers[peer] >= self._most_per_peer:
+            log.warning("a connection was refused: its peer has too many, the setting grpc_max_connections_per_peer")
+            return False
+        self._all[connection] = peer
+        self._peers[peer] += 1
+        return True
+
+    def leave(self, connection: GrpcProtocol) -> None:
+        """Note that a connection has ended."""
+        peer = self._all.pop(connection)
+        self._peers[peer] -= 1
+        if not self._peers[peer]:
+            del self._peers[peer]
+
+    async def drain(self, grace_s: float) -> None:
+        """Let what is under way finish within so many seconds, then close every connection.
+
+        Calls that wait for their client, as an open stream with no request in it, are ended first.
+        """
+        self.is_leaving = True
+        began = time.monotonic()
+        for connection in list(self._all):
+            connection.leave()
+        while self._all and time.monotonic() - began < grace_s:
+            if time.monotonic() - began > min(_LAST_CALLS_S, grace_s / 2):
+                self._end_idle_calls()
+            await asyncio.sleep(_LOOK_S)
+        self.close()
+
+    def close(self) -> None:
+        """Give up what is under way, tell the clients so, and close every connection."""
+        self.is_leaving = True
+        self._checking.cancel()
+        for connection in list(self._all):
+            for call in connection.calls:
+                call.refuse(GRPCError(Status.UNAVAILABLE, "the server stopped before this request was done"))
+            connection.close(ErrorCodes.NO_ERROR)
+
+    def _end_idle_calls(self) -> None:
+        for connection in list(self._all):
+            for call in connection.calls:
+                if call.is_idle:
+                    call.refuse(GRPCError(Status.UNAVAILABLE, "the server is stopping"))
+
+    async def _check(self) -> None:
+        """Look after all connections now and then: one timer for all costs less than one for each."""
+        while True:
+            await asyncio.sleep(min(_CHECK_S, self.limits.write_s / 4, self.limits.preface_s / 4))
+            now = time.monotonic()
+            for connection in list(self._all):
+                connection.check_time(now)
