@@ -6,6 +6,7 @@ A server only uses the API. The SDK is imported only if somebody asked for an ex
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import uuid
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
     from mlcore.settings import Settings
+
+_SAMPLERS = (
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+)
 
 # What the last spans, metrics and lines get to be delivered in: a collector that is down does not hold up the end.
 _LAST_WORDS_S = 2.0
@@ -109,6 +119,8 @@ def set_up_telemetry(settings: Settings) -> Telemetry | None:
     from mlcore.telemetry.trouble import tame_opentelemetry
 
     tame_opentelemetry()
+    if wanted[TRACES]:
+        _check_sampler()
     try:
         import opentelemetry.propagate  # noqa: F401  # it reads OTEL_PROPAGATORS
         from opentelemetry.sdk import trace  # noqa: F401
@@ -124,6 +136,24 @@ def set_up_telemetry(settings: Settings) -> Telemetry | None:
         if exporters := _made(wanted[signal]):
             export(exporters, resource)
     return telemetry
+
+
+def _check_sampler() -> None:
+    """Refuse a sampler that the SDK would silently replace by one that takes everything.
+
+    Raises:
+        SettingsError: It is not known, or its fraction is none.
+    """
+    name = os.environ.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    if name and name not in _SAMPLERS:
+        raise SettingsError(f"OTEL_TRACES_SAMPLER: expected one of {', '.join(_SAMPLERS)}, got '{name[:64]}'")
+    fraction = os.environ.get("OTEL_TRACES_SAMPLER_ARG", "1")
+    try:
+        is_fit = not name.endswith("traceidratio") or 0 <= float(fraction) <= 1
+    except ValueError:
+        is_fit = False
+    if not is_fit:
+        raise SettingsError(f"OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1, got '{fraction[:64]}'")
 
 
 def _made(wanted: list[Wanted]) -> list[Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from mlcore.errors import MLCoreError
 from mlcore.logs import get_logger
+from mlcore.request_id import request_id_of
 
 from transport_rest.body import UnreadBodyError
 
@@ -64,7 +65,11 @@ def error_headers(error: MLCoreError) -> dict[str, str]:
 def unexpected(error: Exception, scope: Scope) -> bytes:
     """Log an error that nobody foresaw, and return the body that tells the client no more than its id."""
     error_id = secrets.token_hex(6)
-    log.error("request failed", method=scope["method"], path=shown_path(scope), error_id=error_id, exc_info=error)
+    request_id = request_id_of(dict(scope["headers"]).get(b"x-request-id"))
+    own = {} if request_id is None else {"request_id": request_id}
+    log.error(
+        "request failed", method=scope["method"], path=shown_path(scope), error_id=error_id, **own, exc_info=error
+    )
     return error_body(f"the server failed on this request; its log has the details under error id {error_id}")
 
 
