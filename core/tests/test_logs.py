@@ -42,6 +42,7 @@ def test_a_line_may_be_json(lines):
 
     written = json.loads(line)
     assert (written["event"], written["level"], written["took_s"]) == ("too slow", "warning", 1.5)
+    assert written["logger"] == "mlcore.test"
     assert written["timestamp"].endswith("Z")
 
 

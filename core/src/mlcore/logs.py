@@ -82,6 +82,7 @@ def set_up_logging(settings: Settings) -> None:
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
                 structlog.stdlib.add_log_level,
+                *([structlog.stdlib.add_logger_name] if settings.use_structured_logging else []),
                 structlog.stdlib.ExtraAdder(),
                 _add_request,
                 _add_trace,
