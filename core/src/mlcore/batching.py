@@ -19,13 +19,13 @@ from mlcore_protocol import InferenceRequest, InferenceResponse
 
 from mlcore.beginning import on_begin
 from mlcore.errors import InternalError
-from mlcore.instruments import BATCH_ROWS
 from mlcore.logs import RequestContext, get_logger, request_context
 from mlcore.merging import Merger, shared_parameters
 from mlcore.methods import is_cancelled
 from mlcore.request_parameters import priority_of
 from mlcore.telemetry import is_tracing
 from mlcore.telemetry.batch_spans import joined_span, shared_span, use_span
+from mlcore.telemetry.instruments import BATCH_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from mlcore.predict import Predict
     from mlcore.settings import ModelSettings
+    from mlcore.telemetry.tallies import Tallies
 
 log = get_logger("mlcore.host")
 
@@ -120,15 +121,26 @@ class Batcher:
         predict: The model's own.
         settings: The model's settings.
         metadata: What the model declares.
+        tallies: What is measured here.
         slots: Runs at once that the model makes use of.
         ahead: Runs more that may stand ready for it. Only full batches do, for nobody could join them any more.
     """
 
     def __init__(
-        self, predict: Predict, settings: ModelSettings, metadata: ModelMetadata, slots: int, ahead: int = 0
+        self,
+        predict: Predict,
+        settings: ModelSettings,
+        metadata: ModelMetadata,
+        tallies: Tallies,
+        slots: int,
+        ahead: int = 0,
     ) -> None:
         self._predict = predict
         self._attributes = {"model": settings.name, "version": settings.parameters.version or ""}
+        self._rows = {
+            reason: tallies.histogram(BATCH_ROWS, *self._attributes.values(), reason)
+            for reason in (FULL, TIME, IDLE, ALONE)
+        }
         self._max_rows = settings.max_batch_size
         self._max_wait_s = settings.max_batch_time
         self._preferred = sorted(size for size in settings.preferred_batch_sizes if size <= self._max_rows)
@@ -153,7 +165,7 @@ class Batcher:
         rows = joinable.rows if joinable is not None else 1
         if not self._running and not self._buckets and not (self._preferred and joinable):
             self._running += 1
-            BATCH_ROWS.record(rows, {**self._attributes, "reason": IDLE if joinable else ALONE})
+            self._rows[IDLE if joinable else ALONE].record(rows)
             try:
                 return await self._predict(_anonymous(request))
             finally:
@@ -232,7 +244,7 @@ class Batcher:
 
     def _start(self, members: list[_Member], reason: str) -> None:
         self._running += 1
-        BATCH_ROWS.record(sum(member.rows for member in members), {**self._attributes, "reason": reason})
+        self._rows[reason].record(sum(member.rows for member in members))
         run = _Run(members, reason)
         for member in members:
             member.run = run

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mlcore.engine import Answer, Call
     from mlcore.registry import ModelRegistry
     from mlcore.served import Served
+    from mlcore.telemetry.steps import Steps
+    from mlcore.telemetry.tallies import Tallies
 
 T = TypeVar("T")
 
@@ -39,6 +41,11 @@ class Dispatcher:
         self._late: set[asyncio.Task[Answer]] = set()
         self._is_open = True
 
+    @property
+    def tallies(self) -> Tallies:
+        """What the server measures, for transports too."""
+        return self._registry.tallies
+
     def close(self) -> None:
         """Refuse every further call; those under way go on."""
         self._is_open = False
@@ -52,45 +59,56 @@ class Dispatcher:
             MLCoreError: There is no such model, too many requests wait for it, the time is over, the request is
                 wrong, or the model failed.
         """
-        served, priority = self._entered(call)
-        if call.deadline is not None:
-            return await self._in_time(served, call, priority)
+        served = self._found(call)
         try:
-            return await _worked(served, call, priority)
-        except asyncio.CancelledError:
-            served.count_refused("cancelled")
+            priority = self._entered(served, call)
+            if call.deadline is not None:
+                answer = await self._in_time(served, call, priority)
+            else:
+                try:
+                    answer = await _worked(served, call, priority)
+                finally:
+                    served.leave()
+        except BaseException as error:
+            _count_failed(served, call, error)
             raise
-        finally:
-            served.leave()
+        served.measures.answered(call, answer)
+        return answer
 
     async def stream(self, call: Call) -> AsyncGenerator[Answer, None]:
         """Answer one call with several answers; like `infer`."""
-        served, priority = self._entered(call)
+        served = self._found(call)
+        last: Steps | None = None
+        encode_s, size = 0.0, 0
         try:
-            await _within(call, _turn(served, call, priority))
+            priority = self._entered(served, call)
             try:
-                async with aclosing(served.model.stream(call)) as answers:
-                    while True:
-                        try:
-                            yield await _within(call, anext(answers))
-                        except StopAsyncIteration:
-                            return
+                await _within(call, _turn(served, call, priority))
+                call.sent = time.monotonic()
+                try:
+                    async with aclosing(served.model.stream(call)) as answers:
+                        while (answer := await _within(call, anext(answers, None))) is not None:
+                            size += sum(map(len, answer.buffers))
+                            if answer.steps is not None:
+                                last = answer.steps
+                                encode_s += last.encoded - last.ended
+                            yield answer
+                finally:
+                    served.end()
             finally:
-                served.end()
-        except DeadlineExceededError:
-            served.count_refused("deadline")
+                served.leave()
+        except BaseException as error:
+            _count_failed(served, call, error)
             raise
-        except (asyncio.CancelledError, GeneratorExit):
-            served.count_refused("cancelled")
-            raise
-        finally:
-            served.leave()
+        served.measures.streamed(call, last, encode_s, size)
 
-    def _entered(self, call: Call) -> tuple[Served, int]:
-        """Find the model and enter it; return it with the call's rank, and note when the call is too late."""
+    def _found(self, call: Call) -> Served:
         if not self._is_open:
             raise UnavailableError("the server is stopping", retry_after_s=1)
-        served = self._registry.find(call.model, call.version)
+        return self._registry.find(call.model, call.version)
+
+    def _entered(self, served: Served, call: Call) -> int:
+        """Let a call in, unless there are too many or it is too late; return its rank."""
         served.enter()
         priority = LOWEST
         limit_s = served.model.settings.request_timeout or self._request_timeout_s
@@ -102,9 +120,8 @@ class Dispatcher:
                 _shorten(call, timeout_s)
         if call.deadline is not None and time.monotonic() >= call.deadline:
             served.leave()
-            served.count_refused("deadline")
             raise _too_late(call)
-        return served, priority
+        return priority
 
     async def _in_time(self, served: Served, call: Call, priority: int) -> Answer:
         """Answer a call until its deadline. The model's work counts until it really ends, which may be later."""
@@ -113,12 +130,10 @@ class Dispatcher:
         try:
             done, _ = await asyncio.wait({work}, timeout=_left_s(call))
         except asyncio.CancelledError:
-            served.count_refused("cancelled")
             self._give_up(work)
             raise
         if done:
             return work.result()
-        served.count_refused("deadline")
         self._give_up(work)
         raise _too_late(call)
 
@@ -139,6 +154,7 @@ async def _worked(served: Served, call: Call, priority: int) -> Answer:
         served.begin()
     else:
         await _turn(served, call, priority)
+    call.sent = time.monotonic()
     try:
         return await served.model.infer(call)
     finally:
@@ -154,6 +170,14 @@ async def _turn(served: Served, call: Call, priority: int) -> None:
 
     with step("queue"):
         await served.turn(priority)
+
+
+def _count_failed(served: Served, call: Call, error: BaseException) -> None:
+    served.measures.failed(call, error)
+    if isinstance(error, DeadlineExceededError):
+        served.measures.refused("deadline")
+    elif not isinstance(error, Exception):
+        served.measures.refused("cancelled")
 
 
 def _shorten(call: Call, seconds: float) -> None:

@@ -13,12 +13,14 @@ from mlcore_protocol import Buffer, ModelMetadata
 from mlcore.errors import SettingsError, UnknownNameError
 from mlcore.imports import made_of
 from mlcore.settings import ModelSettings
+from mlcore.telemetry.steps import Steps
 
 if TYPE_CHECKING:
     from mlcore.catalogue import Offer
     from mlcore.loading import Plan
     from mlcore.plugins import PluginRecord, Plugins
     from mlcore.settings import Settings
+    from mlcore.telemetry.tallies import Tallies
 
 
 # The hooks that are asked where models live.
@@ -39,6 +41,8 @@ class Call(msgspec.Struct):
         arrived: When it arrived, by the machine's monotonic clock.
         deadline: When its answer is of no use any more, by the same clock, where the front knows that.
         trace: What carries its trace on, where it is traced; `mlcore.telemetry.tracing.carried` reads it.
+        sent: When the front handed it to the engine, by the same clock.
+        on_begin: Called with the request's id when the model begins to work on it, in whatever thread that is.
     """
 
     model: str
@@ -51,6 +55,8 @@ class Call(msgspec.Struct):
     arrived: float = msgspec.field(default_factory=time.monotonic)
     deadline: float | None = None
     trace: dict[str, str] | None = None
+    sent: float = 0.0
+    on_begin: Callable[[str], None] | None = None
 
 
 class Answer(msgspec.Struct):
@@ -61,12 +67,14 @@ class Answer(msgspec.Struct):
         buffers: The bytes, in order.
         head_length: Bytes of the JSON head, where binary tensors follow it.
         headers: Headers that the model adds.
+        steps: When its steps were done, where the engine takes note of that.
     """
 
     media_type: str
     buffers: list[Buffer]
     head_length: int | None = None
     headers: dict[str, str] | None = None
+    steps: Steps | None = None
 
 
 def one() -> int:
@@ -110,11 +118,13 @@ class Engine(ABC):
     Args:
         settings: The server's settings.
         plugins: The server's plugins.
+        tallies: What the server measures.
     """
 
-    def __init__(self, settings: Settings, plugins: Plugins) -> None:
+    def __init__(self, settings: Settings, plugins: Plugins, tallies: Tallies) -> None:
         self.settings = settings
         self.plugins = plugins
+        self.tallies = tallies
 
     async def start(self) -> None:
         """Make the place ready for models."""
@@ -131,14 +141,15 @@ class Engine(ABC):
         """Let go of the place within so many seconds; every model is unloaded, or left behind."""
 
 
-def make_engine(settings: Settings, plugins: Plugins) -> Engine:
+def make_engine(settings: Settings, plugins: Plugins, tallies: Tallies) -> Engine:
     """Make the engine that the settings name.
 
     Raises:
         SettingsError: It is not installed.
         PluginError: Its plugin is broken.
     """
-    return made_of(find_engine(settings, plugins), "engine", settings, plugins, base=Engine)  # type: ignore[no-any-return]  # checked by `base`
+    offer = find_engine(settings, plugins)
+    return made_of(offer, "engine", settings, plugins, tallies, base=Engine)  # type: ignore[no-any-return]  # by `base`
 
 
 def find_engine(settings: Settings, plugins: Plugins) -> Offer[type[Engine] | str]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mlcore.plugins import Plugins
     from mlcore.predict import Predict
     from mlcore.settings import ModelSettings, Settings
+    from mlcore.telemetry.tallies import Tallies
 
 log = get_logger("mlcore.host")
 
@@ -50,14 +51,16 @@ class ModelHost:
     Args:
         settings: The server's settings.
         plugins: What is installed.
+        tallies: What is measured here.
 
     Raises:
         PluginError: A wire format cannot be made.
         AmbiguousNameError: Two plugins offer a wire format for one media type.
     """
 
-    def __init__(self, settings: Settings, plugins: Plugins) -> None:
+    def __init__(self, settings: Settings, plugins: Plugins, tallies: Tallies) -> None:
         self._settings = settings
+        self._tallies = tallies
         self._plugins = plugins
         self._formats = _formats(plugins)
         self._late: set[asyncio.Task[LoadedModel]] = set()
@@ -163,11 +166,11 @@ class ModelHost:
             own = own_predict(model, threads, method=method)
             slots = self._slots(model, settings) or 1
             # The next batch for a thread stands ready in its queue, so that it need not wait for the event loop.
-            predict: Predict = Batcher(own, settings, metadata, slots, ahead=0 if is_async(model) else 1)
+            predict: Predict = Batcher(own, settings, metadata, self._tallies, slots, ahead=0 if is_async(model) else 1)
         else:
             predict = own_predict(model, threads, settings.max_concurrency, method)
         if self._settings.cache_enabled and settings.cache_enabled:
-            predict = ResponseCache(predict, settings, self._settings)
+            predict = ResponseCache(predict, settings, self._settings, self._tallies)
         for wrapper in self._plugins.predict_wrappers(model, settings):
             predict = wrapper(predict)
         return predict

@@ -9,8 +9,10 @@ import uuid
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from mlcore_protocol import InferenceResponse, Parameters
 
+from mlcore.beginning import on_begin
 from mlcore.deadline import too_late
 from mlcore.engine import Answer
 from mlcore.errors import (
@@ -23,9 +25,10 @@ from mlcore.logs import RequestContext, get_logger, request_context
 from mlcore.methods import call_method, is_cancelled
 from mlcore.own_modules import forget
 from mlcore.request_parameters import priority_of, timeout_s_of
+from mlcore.telemetry.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from concurrent.futures import ThreadPoolExecutor
 
     from mlcore_protocol import InferenceRequest, ModelMetadata, WireFormat
@@ -61,6 +64,7 @@ class HostedModel:
         self._model = model
         self._name = model.name
         self._version = model.version
+        self._is_batched = model.settings.max_batch_size > 1
         self._declared = metadata.inputs
         self._predict = predict
         self._stream = stream
@@ -74,14 +78,15 @@ class HostedModel:
         Raises:
             MLCoreError: The request is wrong, or the model failed.
         """
-        wire_format, request, deadline = self._decoded(call)
+        steps, wire_format, request, deadline = self._decoded(call)
         try:
             response = await (self._predict(request) if deadline is None else self._in_time(call, request, deadline))
         except MLCoreError:
             raise
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             raise self._failure("predict", error) from error
-        return self._encoded(wire_format, request, response, "predict")
+        steps.ended = time.monotonic()
+        return self._encoded(steps, wire_format, request, response, "predict")
 
     async def stream(self, call: Call) -> AsyncGenerator[Answer, None]:
         """Answer one call with several answers.
@@ -89,12 +94,15 @@ class HostedModel:
         Raises:
             MLCoreError: The request is wrong, or the model failed.
         """
-        wire_format, request, deadline = self._decoded(call)
+        steps, wire_format, request, deadline = self._decoded(call)
         try:
             async with aclosing(self._stream(request)) as responses:
-                steps = responses if deadline is None else _in_time(call, responses, deadline)
-                async for response in steps:
-                    yield self._encoded(wire_format, request, response, "predict_stream")
+                answers = responses if deadline is None else _in_time(call, responses, deadline)
+                async for response in answers:
+                    steps.ended = time.monotonic()
+                    steps.begun = steps.begun or steps.decoded
+                    own = msgspec.structs.replace(steps)
+                    yield self._encoded(own, wire_format, request, response, "predict_stream")
         except MLCoreError:
             raise
         except (Exception, SystemExit, asyncio.CancelledError) as error:
@@ -135,13 +143,14 @@ class HostedModel:
         if not work.cancelled():
             work.exception()  # taken: nobody waits for it any more
 
-    def _decoded(self, call: Call) -> tuple[WireFormat, InferenceRequest, float | None]:
-        """Return the wire format, the request, and when its answer is of no use any more.
+    def _decoded(self, call: Call) -> tuple[Steps, WireFormat, InferenceRequest, float | None]:
+        """Return the steps so far, the wire format, the request, and when its answer is of no use any more.
 
         Raises:
             InferenceError: The request is wrong.
             DeadlineExceededError: It is so late already.
         """
+        steps = Steps(time.monotonic(), is_batched=self._is_batched)
         wire_format = self._formats.get(call.media_type)
         if wire_format is None:
             raise UnsupportedMediaTypeError(
@@ -163,9 +172,13 @@ class HostedModel:
             if request.parameters is None:
                 request.parameters = Parameters()
             request.parameters["headers"] = _text_headers(call.headers)
-        return wire_format, request, deadline
+        on_begin.set(_noting(steps, call.on_begin))
+        steps.decoded = time.monotonic()
+        return steps, wire_format, request, deadline
 
-    def _encoded(self, wire_format: WireFormat, request: InferenceRequest, response: Any, step: str) -> Answer:
+    def _encoded(
+        self, steps: Steps, wire_format: WireFormat, request: InferenceRequest, response: Any, step: str
+    ) -> Answer:
         if type(response) is not InferenceResponse and not isinstance(response, InferenceResponse):
             raise InternalError(
                 f"the model '{self._name}' returned a {type(response).__name__} from {step}; it has to return an "
@@ -188,7 +201,8 @@ class HostedModel:
             raise
         except Exception as error:  # a response may hold anything that a model put there
             raise self._failure("encode", error) from error
-        return Answer(encoded.media_type, encoded.buffers, encoded.head_length, headers)
+        steps.encoded = time.monotonic()
+        return Answer(encoded.media_type, encoded.buffers, encoded.head_length, headers, steps)
 
     def _failure(self, step: str, error: BaseException) -> InternalError:
         """Log what a model raised, and return what the client is told; a request that is cancelled stays so."""
@@ -199,6 +213,18 @@ class HostedModel:
         return InternalError(
             f"the model '{self._name}' failed on this request; the server's log has the details, error id {error_id}"
         )
+
+
+def _noting(steps: Steps, told: Callable[[str], None] | None) -> Callable[[str], None]:
+    """Return what takes note of when the model begins, and tells whoever else wants to know."""
+
+    def begin(request_id: str) -> None:
+        if not steps.begun:  # a batch that fails begins again, one by one
+            steps.begun = time.monotonic()
+        if told is not None:
+            told(request_id)
+
+    return begin
 
 
 async def _in_time(

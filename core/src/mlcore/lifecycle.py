@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from mlcore.logs import get_logger
 from mlcore.methods import is_cancelled
 from mlcore.reasons import reason_of
 from mlcore.registry import LOADING, READY, UNAVAILABLE, UNLOADING, Key, ModelState, called
+from mlcore.telemetry.instruments import MODEL_LOAD_DURATION
 from mlcore.turns import Turns
 
 if TYPE_CHECKING:
@@ -177,12 +179,14 @@ class Lifecycle:
         is_served = key in self._registry.served()
         if not is_served:
             self._registry.states[key] = ModelState(LOADING)
+        began = time.monotonic()
         try:
             if settings is None:
                 raise ModelLoadError(problem)
             plan = make_plan(settings, self._plugins, self._repository.root if self._repository else None)
             model = await self._engine.load(plan)
         except BaseException as error:
+            self._measure_load(key, began, "failed")
             reason = reason_of(error) if isinstance(error, Exception) else "its load was cancelled"
             if is_served:
                 self._registry.states[key] = ModelState(READY, f"the last load failed: {reason}")
@@ -193,6 +197,7 @@ class Lifecycle:
             log.error("model not loaded", **_named(key), reason=str(error))
             log.debug("why the model was not loaded", **_named(key), exc_info=error)
             raise ModelLoadError(reason) from error
+        self._measure_load(key, began, "ok")
         replaced = self._registry.publish(model)
         self._plugins.model_loaded(model.settings, model.metadata)
         log.info("model ready", **_named(key))
@@ -231,6 +236,11 @@ class Lifecycle:
                 log.info("model unloaded", **_named(key))
         if state is not None and self._registry.states.get(key) is state:
             self._registry.states[key] = ModelState(UNAVAILABLE, is_wanted=False)
+            self._registry.tallies.forget(key[0], key[1] or "")
+
+    def _measure_load(self, key: Key, began: float, outcome: str) -> None:
+        load = self._registry.tallies.histogram(MODEL_LOAD_DURATION, key[0], key[1] or "", outcome)
+        load.record(time.monotonic() - began)
 
     async def _wait_for(self, ending: asyncio.Task[None]) -> None:
         if not (await asyncio.wait({ending}, timeout=self._patience_s))[0]:

@@ -13,8 +13,12 @@ import msgspec
 
 from mlcore.errors import ModelNotFoundError, UnavailableError
 from mlcore.served import Served
+from mlcore.telemetry.instruments import MODEL_STATE, QUEUE_SIZE, REQUESTS_ACTIVE
+from mlcore.telemetry.tallies import Tallies
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mlcore.engine import LoadedModel
 
 Key = tuple[str, str | None]
@@ -23,6 +27,7 @@ LOADING = "LOADING"
 READY = "READY"
 UNAVAILABLE = "UNAVAILABLE"
 UNLOADING = "UNLOADING"
+_STATES = (LOADING, READY, UNAVAILABLE, UNLOADING)
 
 
 class ModelState(msgspec.Struct):
@@ -38,10 +43,15 @@ class ModelRegistry:
 
     Args:
         max_queue_size: Requests that may wait for each model, unless its settings say otherwise.
+        tallies: What the server measures.
     """
 
-    def __init__(self, max_queue_size: int = 1000) -> None:
+    def __init__(self, max_queue_size: int = 1000, tallies: Tallies | None = None) -> None:
         self._max_queue_size = max_queue_size
+        self.tallies = tallies or Tallies()
+        self.tallies.observe(MODEL_STATE, self._observed_states)
+        self.tallies.observe(REQUESTS_ACTIVE, lambda: self._observed("under_way"))
+        self.tallies.observe(QUEUE_SIZE, lambda: self._observed("waiting"))
         self.states: dict[Key, ModelState] = {}
         self._served: dict[Key, Served] = {}
         self._table: dict[Key, Served] = {}
@@ -68,7 +78,8 @@ class ModelRegistry:
         key = (model.settings.name, model.settings.parameters.version)
         old = self._served.get(key)
         own = model.settings.max_queue_size
-        self._served = {**self._served, key: Served(model, self._max_queue_size if own is None else own)}
+        size = self._max_queue_size if own is None else own
+        self._served = {**self._served, key: Served(model, size, self.tallies)}
         self._table = _with_defaults(self._served)
         self.states[key] = ModelState(READY)
         return old
@@ -104,6 +115,19 @@ class ModelRegistry:
         if state is not None and state.state == READY and served is not None and (problem := served.model.problem()):
             return ModelState(UNAVAILABLE, problem)
         return state
+
+    # --- for whoever measures, in any thread ---
+
+    def _observed_states(self) -> Iterable[tuple[float, tuple[str, ...]]]:
+        for name, version in list(self.states):
+            state = self.state((name, version))
+            if state is not None and (state.is_wanted or state.state == UNLOADING):
+                for known in _STATES:
+                    yield float(state.state == known), (name, version or "", known)
+
+    def _observed(self, count: str) -> Iterable[tuple[float, tuple[str, ...]]]:
+        for (name, version), served in self._served.items():
+            yield getattr(served, count), (name, version or "")
 
 
 def called(key: Key) -> str:

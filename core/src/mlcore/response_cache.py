@@ -17,12 +17,13 @@ import numpy as np
 from mlcore_protocol import InferenceRequest, InferenceResponse, Parameters, ResponseOutput
 from mlcore_protocol.tensor_data import TensorData
 
-from mlcore.instruments import CACHE_EVICTIONS, CACHE_LOOKUPS
 from mlcore.merging import OWN_PARAMETERS
+from mlcore.telemetry.instruments import CACHE_EVICTIONS, CACHE_LOOKUPS
 
 if TYPE_CHECKING:
     from mlcore.predict import Predict
     from mlcore.settings import ModelSettings, Settings
+    from mlcore.telemetry.tallies import Tallies
 
 # About what the objects around an answer's elements take.
 _OVERHEAD = 1000
@@ -43,14 +44,20 @@ class ResponseCache:
         predict: The one that answers what is not known yet.
         model: The model's settings.
         settings: The server's settings: how much is kept, and for how long.
+        tallies: What is measured here.
     """
 
-    def __init__(self, predict: Predict, model: ModelSettings, settings: Settings) -> None:
+    def __init__(self, predict: Predict, model: ModelSettings, settings: Settings, tallies: Tallies) -> None:
         self._predict = predict
         self._max_entries = settings.cache_size
         self._max_bytes = settings.cache_bytes
         self._ttl_s = float("inf") if settings.cache_ttl is None else settings.cache_ttl
-        self._attributes = {"model": model.name, "version": model.parameters.version or ""}
+        labels = (model.name, model.parameters.version or "")
+        self._hits = tallies.counter(CACHE_LOOKUPS, *labels, "hit")
+        self._misses = tallies.counter(CACHE_LOOKUPS, *labels, "miss")
+        self._evictions = {
+            reason: tallies.counter(CACHE_EVICTIONS, *labels, reason) for reason in ("size", "bytes", "age")
+        }
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._bytes = 0
 
@@ -61,10 +68,11 @@ class ResponseCache:
         if entry is not None and time.monotonic() >= entry.until:
             self._drop(key, "age")
             entry = None
-        CACHE_LOOKUPS.add(1, {**self._attributes, "outcome": "miss" if entry is None else "hit"})
         if entry is not None:
+            self._hits.add()
             self._entries.move_to_end(key)
             return _copied(entry.response)
+        self._misses.add()
         response = await self._predict(request)
         if isinstance(response, InferenceResponse):
             self._keep(key, response)
@@ -86,7 +94,7 @@ class ResponseCache:
 
     def _drop(self, key: bytes, reason: str) -> None:
         self._bytes -= self._entries.pop(key).size
-        CACHE_EVICTIONS.add(1, {**self._attributes, "reason": reason})
+        self._evictions[reason].add()
 
 
 def key_of(request: InferenceRequest) -> bytes:

@@ -14,7 +14,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from mlcore.errors import OverloadedError
-from mlcore.instruments import QUEUE_SIZE, REQUESTS_REFUSED
+from mlcore.telemetry.requests import RequestMeasures
+from mlcore.telemetry.tallies import Tallies
 
 if TYPE_CHECKING:
     from mlcore.engine import LoadedModel
@@ -33,14 +34,20 @@ class Served:
     Args:
         model: The model.
         max_queue_size: Requests that may wait for it; of a model that works on any number at once, those under way.
+        tallies: What the server measures.
 
     Attributes:
+        measures: Takes note of how its requests went.
         under_way: Requests that have been let in, and have not ended.
+        waiting: Those of them that wait for a replica.
     """
 
-    def __init__(self, model: LoadedModel, max_queue_size: int) -> None:
+    def __init__(self, model: LoadedModel, max_queue_size: int, tallies: Tallies | None = None) -> None:
+        name, version = model.settings.name, model.settings.parameters.version or ""
         self.model = model
+        self.measures = RequestMeasures(tallies or Tallies(), name, version)
         self.under_way = 0
+        self.waiting = 0
         self._max_queue_size = max_queue_size
         self._concurrency = model.concurrency
         self._replicas = model.replicas
@@ -51,7 +58,6 @@ class Served:
         self._last_end: float | None = None
         self._window = self._new_window()
         self._idle: asyncio.Event | None = None
-        self._attributes = {"model": model.settings.name, "version": model.settings.parameters.version or ""}
 
     def enter(self) -> None:
         """Let a request in; it has to `leave`.
@@ -63,7 +69,7 @@ class Served:
         if self._concurrency is not None:
             limit = self._max_queue_size + self._concurrency * max(1, self._replicas())
         if self.under_way >= limit:
-            self.count_refused("queue")
+            self.measures.refused("queue")
             raise OverloadedError(
                 f"Model {self.model.settings.name} has {self._max_queue_size} requests waiting, and takes no more",
                 retry_after_s=min(_LONGEST_RETRY_S, max(1, ceil(self.under_way * self._interval_s))),
@@ -90,7 +96,7 @@ class Served:
             return
         turn = asyncio.get_running_loop().create_future()
         heappush(self._waiting, (priority, next(self._numbers), turn))
-        QUEUE_SIZE.add(1, self._attributes)
+        self.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
@@ -98,7 +104,7 @@ class Served:
                 self.end()  # it was given its turn, and does not take it
             raise
         finally:
-            QUEUE_SIZE.add(-1, self._attributes)
+            self.waiting -= 1
 
     def end(self) -> None:
         """Note that the model has done with a request, and let the next one begin."""
@@ -127,10 +133,6 @@ class Served:
         if self.under_way:
             self._idle = self._idle or asyncio.Event()
             await self._idle.wait()
-
-    def count_refused(self, reason: str) -> None:
-        """Count a request that has no answer."""
-        REQUESTS_REFUSED.add(1, {**self._attributes, "reason": reason})
 
     def _new_window(self) -> float:
         """Return how many requests the replicas are given at once."""

@@ -20,6 +20,7 @@ from mlcore.plugins import Plugins
 from mlcore.registry import ModelRegistry, called
 from mlcore.repository import FolderRepository
 from mlcore.settings_sources import read_settings
+from mlcore.telemetry.tallies import Tallies
 from mlcore.transport import Transport, find_transports
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ class Server:
             root = Path(settings.model_repository_root)
         self.settings = settings
         self.plugins = Plugins(settings.plugins, plugins)
-        self._registry = ModelRegistry(settings.max_queue_size)
-        self._engine = make_engine(settings, self.plugins)
+        self.tallies = Tallies()
+        self._registry = ModelRegistry(settings.max_queue_size, self.tallies)
+        self._engine = make_engine(settings, self.plugins, self.tallies)
         self.repository = FolderRepository(root, self.plugins.runtimes) if root is not None else None
         self.dispatcher = Dispatcher(self._registry, settings.request_timeout)
         self.control = ControlPlane(settings, self.plugins, self._registry, self._engine, self.repository, given)

@@ -63,6 +63,11 @@ def _run(given: Namespace) -> int:
         raise SettingsError("no transport is installed, so nobody could ask; pip install mlcore-server")
     set_up_logging(server.settings)
     telemetry = set_up_telemetry(server.settings)
+    if telemetry is not None and telemetry.metric_readers:
+        from mlcore.telemetry.readers import include
+
+        for reader in telemetry.metric_readers:
+            include(reader, server.tallies)
 
     def started(server: Server) -> None:
         banner = _facts if server.settings.use_structured_logging else _banner

@@ -21,7 +21,7 @@ class InlineEngine(Engine):
 
     async def start(self) -> None:
         """Make the host."""
-        self._host = ModelHost(self.settings, self.plugins)
+        self._host = ModelHost(self.settings, self.plugins, self.tallies)
 
     async def load(self, plan: Plan) -> LoadedModel:
         """Load a model in this process; see `Engine.load`."""

@@ -26,6 +26,10 @@ class Arrivals:
         if taker := _lines_taker():
             self._takers[LOGS] = taker
 
+    def add(self, kind: str, taker: Taker) -> None:
+        """Have items of a kind taken by a function."""
+        self._takers[kind] = taker
+
     @property
     def kinds(self) -> list[str]:
         """What workers are asked for."""

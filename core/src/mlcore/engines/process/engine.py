@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,11 @@ from mlcore.errors import ModelLoadError, SettingsError
 from mlcore.host import ModelHost
 from mlcore.logs import get_logger
 from mlcore.telemetry.arrivals import Arrivals
+from mlcore.telemetry.instruments import WORKER_CPU, WORKER_MEMORY, WORKERS
+from mlcore.telemetry.processes import memory_of, processor_time_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Iterable
     from pathlib import Path
 
     from mlcore.engine import Answer, Call
@@ -46,10 +49,14 @@ class ProcessEngine(Engine):
                 "parallel_workers to 0"
             )
         self._numbers = count(1)
-        self._host = ModelHost(self.settings, self.plugins)
+        self._host = ModelHost(self.settings, self.plugins, self.tallies)
         self._arrivals = Arrivals()
+        self._arrivals.add("tallies", lambda _, changes: self.tallies.add(changes))
         self._facts = {**settings_to_facts(self.settings), "telemetry": self._arrivals.kinds}
         self._pools: dict[tuple[str, Path | None], Pool] = {}
+        self.tallies.observe(WORKERS, self._observed_workers)
+        self.tallies.observe(WORKER_MEMORY, partial(self._observed, memory_of))
+        self.tallies.observe(WORKER_CPU, partial(self._observed, processor_time_of))
         await self._pool("").grow(max(1, self.settings.parallel_workers))
 
     async def load(self, plan: Plan) -> LoadedModel:
@@ -136,12 +143,27 @@ class ProcessEngine(Engine):
         if key not in self._pools:
             timeout_s, take = self.settings.worker_timeout, self._arrivals.take
             if environment is None:
-                self._pools[key] = Pool(name, sys.executable, None, self._facts, timeout_s, take)
+                python, variables, facts = sys.executable, None, self._facts
             else:
                 facts = {**self._facts, "path": None}  # it has modules of its own
                 python, variables = str(interpreter_of(environment)), variables_of(environment)
-                self._pools[key] = Pool(name or environment.name, python, variables, facts, timeout_s, take)
+                name = name or environment.name
+            self._pools[key] = Pool(name, python, variables, facts, timeout_s, take, self.tallies)
         return self._pools[key]
+
+    def _observed_workers(self) -> Iterable[tuple[float, tuple[str, ...]]]:
+        counts: dict[str, int] = {}
+        for pool in list(self._pools.values()):  # two environments may have the same name
+            counts[pool.name] = counts.get(pool.name, 0) + len(pool.workers)
+        for name, alive in counts.items():
+            yield alive, (name,)
+
+    def _observed(self, ask: Callable[[int], float | None]) -> Iterable[tuple[float, tuple[str, ...]]]:
+        for pool in list(self._pools.values()):
+            for worker in list(pool.workers):
+                value = ask(worker.pid)
+                if value is not None:
+                    yield value, (pool.name, str(worker.place))
 
     async def _close_if_empty(self, pool: Pool) -> None:
         """End the workers of a pool of its own that no model lives in any more."""

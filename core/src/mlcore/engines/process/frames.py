@@ -18,7 +18,10 @@ AHEAD = 16
 
 
 class Kind(IntEnum):
-    """What a frame is for. An exchange is opened by the front, and its answers carry its number."""
+    """What a frame is for. An exchange is opened by the front, and its answers carry its number.
+
+    What a worker measures belongs to no exchange.
+    """
 
     SETTINGS = 1
     LOAD = 2

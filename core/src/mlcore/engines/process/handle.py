@@ -20,6 +20,7 @@ from mlcore.engines.process.shared_area import SharedArea
 from mlcore.engines.process.status_page import StatusPage
 from mlcore.errors import UnavailableError
 from mlcore.methods import is_cancelled
+from mlcore.telemetry.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -49,6 +50,7 @@ class WorkerHandle:
         on_lost: Called once, when nothing can be sent to it any more.
         on_exit: Called once, when the process has ended; soon after that.
         on_telemetry: Called with the process' id and what it tells of its spans, log lines and metrics.
+        place: Its place in its pool: the smallest number that no other worker there has.
 
     Attributes:
         models: The models that it has, by their numbers.
@@ -62,10 +64,12 @@ class WorkerHandle:
         on_lost: Callable[[WorkerHandle], None],
         on_exit: Callable[[WorkerHandle], None],
         on_telemetry: Callable[[int, dict[str, list[Any]]], None],
+        place: int,
     ) -> None:
         self._on_lost = on_lost
         self._on_exit = on_exit
         self._on_telemetry = on_telemetry
+        self.place = place
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[Frame]] = {}
         self._streams: dict[int, asyncio.Queue[Frame]] = {}
@@ -358,5 +362,5 @@ def _facts(model: int, call: Call) -> list[Any]:
 
 
 def _answer(frame: Frame) -> Answer:
-    media_type, headers = frame.facts
-    return Answer(media_type, [frame.payload], frame.head_length, headers)
+    media_type, headers, steps = frame.facts
+    return Answer(media_type, [frame.payload], frame.head_length, headers, Steps(*steps))

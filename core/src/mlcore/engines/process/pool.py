@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from mlcore.engines.process.breaker import Breaker
 from mlcore.engines.process.handle import WorkerGoneError, WorkerHandle
 from mlcore.errors import MLCoreError, ModelLoadError, UnavailableError
-from mlcore.instruments import WORKER_DEATHS
 from mlcore.logs import get_logger
+from mlcore.telemetry.instruments import WORKER_DEATHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from mlcore.telemetry.tallies import Tallies
 
 log = get_logger("mlcore.workers")
 
@@ -70,6 +73,7 @@ class Pool:
         settings: The server's settings, as plain data.
         worker_timeout_s: Seconds without a sign of life after which a worker is replaced.
         on_telemetry: Called with a worker's process id and what it tells of its spans, log lines and metrics.
+        tallies: What the server measures.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Pool:
         settings: dict[str, Any],
         worker_timeout_s: float,
         on_telemetry: Callable[[int, dict[str, list[Any]]], None],
+        tallies: Tallies,
     ) -> None:
         self.name = name
         self._python = python
@@ -87,8 +92,10 @@ class Pool:
         self._settings = settings
         self._worker_timeout_s = worker_timeout_s
         self._on_telemetry = on_telemetry
+        self._tallies = tallies
         self._size = 0
         self._workers: list[WorkerHandle] = []
+        self._places: set[int] = set()
         self._placements: dict[int, Placement] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
@@ -100,6 +107,11 @@ class Pool:
         self._last_death = 0.0
         self._last_cause = ""
         self._is_stopping = False
+
+    @property
+    def workers(self) -> list[WorkerHandle]:
+        """Those that are alive."""
+        return self._workers
 
     @property
     def is_empty(self) -> bool:
@@ -249,8 +261,14 @@ class Pool:
     # --- workers that end, and those that take their place ---
 
     async def _spawn(self) -> WorkerHandle:
-        worker = WorkerHandle(self._on_lost, self._on_exit, self._on_telemetry)
-        await worker.start(self._python, self._environment, self._settings)
+        place = next(number for number in count() if number not in self._places)
+        worker = WorkerHandle(self._on_lost, self._on_exit, self._on_telemetry, place)
+        self._places.add(place)
+        try:
+            await worker.start(self._python, self._environment, self._settings)
+        except BaseException:
+            self._places.discard(place)
+            raise
         self._workers.append(worker)
         self._has_worker.set()
         return worker
@@ -261,6 +279,7 @@ class Pool:
             placement.workers = [other for other in placement.workers if other is not worker]
 
     def _on_exit(self, worker: WorkerHandle) -> None:
+        self._places.discard(worker.place)
         if worker in self._workers:
             self._workers.remove(worker)
         if not self._workers:
@@ -270,7 +289,7 @@ class Pool:
         if self._is_stopping:
             return
         self._last_cause = worker.cause
-        WORKER_DEATHS.add(1, {"pool": self.name, "cause": worker.cause})
+        self._tallies.counter(WORKER_DEATHS, self.name, worker.cause).add()
         log.error(
             "a worker has ended, another is started",
             pid=worker.pid,

@@ -18,7 +18,6 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mlcore.beginning import on_begin
 from mlcore.engine import Call
 from mlcore.engines.process.channel import Channel
 from mlcore.engines.process.errors import to_facts
@@ -33,6 +32,7 @@ from mlcore.loading import make_plan
 from mlcore.logs import get_logger, set_up_logging
 from mlcore.plugins import Plugins
 from mlcore.telemetry.outbox import Outbox
+from mlcore.telemetry.tallies import Tallies
 from mlcore.telemetry.worker import set_up_worker_telemetry
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ _PR_SET_PDEATHSIG = 1
 _BEATS_PER_TIMEOUT = 8
 _SLOWEST_BEAT_S = 1.0
 _LAST_WORDS_S = 1.0
+# How often the front is told what has been measured.
+_REPORT_S = 1.0
 
 
 class Worker:
@@ -65,14 +67,22 @@ class Worker:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._credits: dict[int, asyncio.Semaphore] = {}
         self._done = asyncio.Event()
+        self._tallies = Tallies()
+        self._reporting: asyncio.Future[None] | None = None
 
     async def run(self, taken: socket.socket) -> None:
         """Serve the channel until it closes."""
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: self._channel, sock=taken)
         await self._done.wait()
-        for task in list(self._tasks.values()):
+        for task in [*self._tasks.values(), *([self._reporting] if self._reporting is not None else [])]:
             task.cancel()
+
+    async def _report(self) -> None:
+        """Tell the front again and again what has been measured: to wake up for each request would cost more."""
+        while True:
+            await asyncio.sleep(_REPORT_S)
+            self._outbox.flush()
 
     def _on_close(self) -> None:
         self._done.set()
@@ -91,7 +101,9 @@ class Worker:
             self._outbox = Outbox(self._tell)
             set_up_worker_telemetry(frame.facts["telemetry"], self._outbox)
             self._plugins = Plugins(settings.plugins)
-            self._host = ModelHost(settings, self._plugins)
+            self._host = ModelHost(settings, self._plugins, self._tallies)
+            self._outbox.add_source("tallies", self._tallies.taken)
+            self._reporting = asyncio.ensure_future(self._report())
             beat_s = min(_SLOWEST_BEAT_S, settings.worker_timeout / _BEATS_PER_TIMEOUT)
             threading.Thread(target=_beat, args=(self._page, beat_s), name="mlcore-beat", daemon=True).start()
         else:
@@ -129,6 +141,10 @@ class Worker:
         model = self._models.pop(frame.facts, None)
         if model is not None:
             await model.unload()
+            self._outbox.flush()
+            key = (model.settings.name, model.settings.parameters.version)
+            if all((other.settings.name, other.settings.parameters.version) != key for other in self._models.values()):
+                self._tallies.forget(key[0], key[1] or "")
         self._channel.send(Kind.ANSWER, frame.number)
 
     async def _flush(self, frame: Frame) -> None:
@@ -141,7 +157,7 @@ class Worker:
 
     async def _infer(self, frame: Frame) -> None:
         model, call = self._call(frame)
-        on_begin.set(partial(self._page.begin, frame.number))
+        call.on_begin = partial(self._page.begin, frame.number)
         self._send(Kind.ANSWER, frame.number, await model.infer(call))
 
     async def _stream(self, frame: Frame) -> None:
@@ -168,7 +184,8 @@ class Worker:
         return model, Call(name, version, media_type, body, head_length, lines, request_id, arrived, deadline, trace)
 
     def _send(self, kind: Kind, number: int, answer: Answer) -> None:
-        self._channel.send(kind, number, [answer.media_type, answer.headers], answer.buffers, answer.head_length)
+        facts = [answer.media_type, answer.headers, answer.steps]
+        self._channel.send(kind, number, facts, answer.buffers, answer.head_length)
 
 
 _WORK = {

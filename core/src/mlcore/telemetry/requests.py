@@ -1,0 +1,130 @@
+"""What is measured of the requests for one model, through handles that are bound when it is published."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlcore.errors import MLCoreError
+from mlcore.telemetry import instruments
+
+if TYPE_CHECKING:
+    from mlcore.engine import Answer, Call
+    from mlcore.telemetry.steps import Steps
+    from mlcore.telemetry.tallies import Histogram, Tallies
+
+# A model's own subclass of an error may have any code, and series have only these.
+_CODES = frozenset(
+    {
+        "cancelled",
+        "deadline_exceeded",
+        "failed_precondition",
+        "internal",
+        "invalid_argument",
+        "not_found",
+        "overloaded",
+        "payload_too_large",
+        "permission_denied",
+        "unauthenticated",
+        "unavailable",
+        "unsupported_media_type",
+    }
+)
+
+
+class Durations(NamedTuple):
+    """How long the steps of a request took, in seconds; `None` for one that there was not."""
+
+    queue: float
+    decode: float
+    batch: float | None
+    predict: float | None
+    encode: float
+
+
+def durations_of(call: Call, steps: Steps) -> Durations:
+    """Return how long the steps of an answered request took."""
+    queue = call.sent - call.arrived
+    batch = predict = None
+    if steps.begun:
+        predict = steps.ended - steps.begun
+        if steps.is_batched:
+            batch = steps.begun - steps.decoded
+        else:
+            queue += steps.begun - steps.decoded
+    return Durations(queue, steps.decoded - steps.taken, batch, predict, steps.encoded - steps.ended)
+
+
+class RequestMeasures:
+    """Measures the requests for one model.
+
+    Args:
+        tallies: What the server measures.
+        model: The model's name.
+        version: Its version; empty if it has none.
+    """
+
+    def __init__(self, tallies: Tallies, model: str, version: str) -> None:
+        self._tallies = tallies
+        self._labels = (model, version)
+        self._outcomes: dict[str, Histogram] = {}
+        self._ok = self._outcome("ok")
+        self._request_size = tallies.histogram(instruments.REQUEST_SIZE, model, version)
+        self._response_size = tallies.histogram(instruments.RESPONSE_SIZE, model, version)
+        self._queue = tallies.histogram(instruments.QUEUE_DURATION, model, version)
+        self._decode = tallies.histogram(instruments.DECODE_DURATION, model, version)
+        self._batch_wait = tallies.histogram(instruments.BATCH_WAIT_DURATION, model, version)
+        self._predict = tallies.histogram(instruments.PREDICT_DURATION, model, version)
+        self._encode = tallies.histogram(instruments.ENCODE_DURATION, model, version)
+
+    def answered(self, call: Call, answer: Answer) -> None:
+        """Measure a request that is answered at once. Hot."""
+        self._ok.record(time.monotonic() - call.arrived)
+        self._request_size.record(len(call.body))
+        buffers = answer.buffers
+        self._response_size.record(len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers)))
+        if answer.steps is not None:
+            self._record(durations_of(call, answer.steps))
+
+    def streamed(self, call: Call, last: Steps | None, encode_s: float, size: int) -> None:
+        """Measure a request that is answered by a whole stream.
+
+        Args:
+            call: The request.
+            last: The steps of its last answer, where there is one.
+            encode_s: Seconds that the encoding of all of them took.
+            size: Bytes of all of them.
+        """
+        self._ok.record(time.monotonic() - call.arrived)
+        self._request_size.record(len(call.body))
+        self._response_size.record(size)
+        if last is not None:
+            self._record(durations_of(call, last)._replace(encode=encode_s))
+
+    def failed(self, call: Call, error: BaseException) -> None:
+        """Measure a request that is answered by an error, or not at all."""
+        if isinstance(error, MLCoreError):
+            code = error.code if error.code in _CODES else "internal"
+        else:
+            code = "internal" if isinstance(error, Exception) else "cancelled"
+        self._outcome(code).record(time.monotonic() - call.arrived)
+        self._request_size.record(len(call.body))
+
+    def refused(self, reason: str) -> None:
+        """Count a request without an answer."""
+        self._tallies.counter(instruments.REQUESTS_REFUSED, *self._labels, reason).add()
+
+    def _record(self, durations: Durations) -> None:
+        queue, decode, batch, predict, encode = durations
+        self._queue.record(queue)
+        self._decode.record(decode)
+        self._encode.record(encode)
+        if predict is not None:
+            self._predict.record(predict)
+        if batch is not None:
+            self._batch_wait.record(batch)
+
+    def _outcome(self, code: str) -> Histogram:
+        if code not in self._outcomes:
+            self._outcomes[code] = self._tallies.histogram(instruments.REQUEST_DURATION, *self._labels, code)
+        return self._outcomes[code]
