@@ -100,6 +100,50 @@ def test_contents_that_come_in_two_messages_are_one():
     assert values(with_length(5, message)).tobytes() == FLOATS.tobytes()
 
 
+ALL = np.concatenate([np.arange(-300, 300), [2**31 - 1, -(2**31), 0]])
+
+
+@pytest.mark.parametrize(
+    ("datatype", "elements", "contents"),
+    [
+        (b"INT32", ALL.astype(np.int32), b"".join(field(2, 0, varint(int(each))) for each in ALL)),
+        (b"BOOL", ALL > 0, b"".join(field(1, 0, varint(int(each > 0))) for each in ALL)),
+        (b"FP32", ALL.astype(np.float32), b"".join(field(6, 5, struct.pack("<f", each)) for each in ALL)),
+        (b"FP64", ALL.astype(np.float64), b"".join(field(7, 1, struct.pack("<d", each)) for each in ALL)),
+    ],
+)
+def test_many_numbers_one_by_one_are_read_at_once_or_with_a_closer_look(datatype, elements, contents):
+    for form in (contents, contents + field(15, 0, b"\1"), field(15, 0, b"\1") + contents):
+        found = values(tensor(form, datatype=datatype, shape=(len(ALL),)))
+
+        assert found.dtype == elements.dtype
+        assert np.array_equal(found, elements)
+
+
+@pytest.mark.parametrize("last", [b"\x10", b"\x10\x80", b"\x12\x05\1"])
+def test_many_numbers_of_which_the_last_is_cut_off_are_refused(last):
+    damaged = field(2, 0, b"\1") * 50 + last
+
+    assert "inputs[0].contents.int_contents: expected " in refusal(tensor(damaged, datatype=b"INT32", shape=(51,)))
+
+
+@pytest.mark.parametrize("sizes", [[0, 1, 127], [128, 300, 0], [70_000, 5]])
+def test_texts_of_every_length_are_read(sizes):
+    contents = b"".join(with_length(8, bytes(size)) for size in sizes)
+
+    found = values(tensor(contents, datatype=b"BYTES", shape=(len(sizes),)))
+
+    assert [len(each) for each in found] == sizes
+
+
+@pytest.mark.parametrize("last", [b"\x42", b"\x42\5a", b"\x42\x80", b"\x42\x80\1a"])
+def test_texts_of_which_the_last_is_cut_off_are_refused(last):
+    refused = refusal(tensor(with_length(8, b"a") + last, datatype=b"BYTES", shape=(2,)))
+
+    assert refused.startswith("inputs[0].contents.bytes_contents: expected ")
+    assert refused.endswith(": the message is cut off")
+
+
 @pytest.mark.parametrize(
     "contents", [with_length(8, b"\0\x3c\0\xc0"), with_length(8, b"\0\x3c") + with_length(8, b"\0\xc0")]
 )
@@ -335,7 +379,15 @@ def test_what_a_request_may_not_say_is_refused_with_the_field(parts, message):
         ),
         (
             tensor(b"\x18\1" * 10**6, datatype=b"INT64"),
-            "inputs[0].contents: expected at most 67 protobuf fields, got more",
+            "inputs[0].contents.int64_contents: the shape [3] takes 3 elements, got 1000000",
+        ),
+        (
+            tensor(b"\x78\1" + b"\x18\1" * 10**6, datatype=b"INT64", shape=(10**6,)),
+            "inputs[0].contents: expected at most 4160 protobuf fields, got more",
+        ),
+        (
+            tensor(b"\x78\1" + b"\x42\0" * 10**6, datatype=b"BYTES", shape=(10**6,)),
+            "inputs[0].contents: expected at most 4160 protobuf fields, got more",
         ),
         (
             tensor(with_length(8, b""), datatype=b"BYTES", shape=(2**31 - 1,)),

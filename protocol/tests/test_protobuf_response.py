@@ -70,6 +70,10 @@ def test_large_arrays_leave_as_they_lie_in_memory(is_raw):
     assert np.shares_memory(np.frombuffer(buffers[3], np.uint8), second)
 
 
+def test_a_long_name_leaves_by_itself():
+    assert [len(each) for each in write_response(InferenceResponse(model_name="m" * 5000, outputs=[]), True)] == [5003]
+
+
 def test_small_pieces_leave_together():
     small = np.ones(10, np.float32)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,16 @@ from mlcore_protocol.datatypes import NUMPY_DTYPES, Datatype
 from mlcore_protocol.errors import InferenceError
 from mlcore_protocol.protobuf_messages import CONTENTS, CONTENTS_FIELDS, CONTENTS_OF, STRANGERS
 from mlcore_protocol.protobuf_varints import count_varints, read_varints, write_varints
-from mlcore_protocol.protobuf_wire import LENGTH, VARINT, read_fields, read_varint, varint, with_length
+from mlcore_protocol.protobuf_wire import (
+    FIXED32,
+    FIXED64,
+    LENGTH,
+    VARINT,
+    read_fields,
+    read_varint,
+    varint,
+    with_length,
+)
 
 if TYPE_CHECKING:
     from mlcore_protocol.messages import ResponseOutput
@@ -21,7 +31,15 @@ _BYTES = Datatype.BYTES
 
 _BYTES_CONTENTS = CONTENTS_OF[_BYTES]
 
+_BYTES_TAG = _BYTES_CONTENTS << 3 | LENGTH
+
 _FIXED = (Datatype.FP32, Datatype.FP64)
+
+# Up to this many bytes a loop is faster.
+_SHORT = 64
+
+# Elements of a message that has them in several forms: one by one and packed, or among unknown fields.
+_MIXED = 4096
 
 
 def read_contents(
@@ -49,7 +67,7 @@ def read_contents(
             return read_binary(memoryview(b"".join(elements)), datatype, shape, count, field, longest)
         if len(elements) != count:
             raise _wrong_count(where, number, shape, count, len(elements))
-        for index, element in enumerate(elements):
+        for index, element in enumerate(elements if sum(map(len, parts)) > longest else ()):
             if len(element) > longest:
                 raise InferenceError(
                     f"{_name(where, number)}[{index}]: expected at most {longest} bytes, got {len(element)}"
@@ -71,42 +89,80 @@ def read_contents(
 
 
 def _read_elements(parts: list[memoryview], datatype: Datatype, count: int, where: str) -> list[bytes]:
-    tag = _BYTES_CONTENTS << 3 | LENGTH
-    elements = []
+    elements: list[bytes] = []
     for part in parts:
         data = bytes(part)  # whose slices are the elements; those of a memoryview would need a copy each
-        for found, start, end in read_fields(data, 0, len(data), CONTENTS, where, count + STRANGERS):
-            if found == tag:
+        position = _add_elements(data, elements, count + 1 - len(elements), where)
+        for found, start, end in read_fields(data, position, len(data), CONTENTS, where, _most(count)):
+            if found == _BYTES_TAG:
                 elements.append(data[start:end])
             elif found & 7 != LENGTH or start != end:
                 raise _wrong_field(where, found, datatype)
     return elements
 
 
+def _add_elements(data: bytes, elements: list[bytes], most: int, where: str) -> int:
+    """Add the elements at the beginning of a message up to where it needs a closer look, and return that place."""
+    position, end = 0, len(data)
+    add = elements.append
+    with suppress(IndexError):  # its end
+        for _ in range(most):
+            length = data[position + 1]
+            start = position + 2
+            if data[position] != _BYTES_TAG:
+                break
+            if length > 127:
+                length, start = read_varint(data, position + 1, end, _name(where, _BYTES_CONTENTS))
+            if start + length > end:
+                break
+            add(data[start : start + length])
+            position = start + length
+    return position
+
+
 def _read_payload(parts: list[memoryview], number: int, datatype: Datatype, count: int, where: str) -> memoryview:
     """Return the elements as if they had been sent packed, and in one piece, as they nearly always are."""
     packed = number << 3 | LENGTH
-    first = parts[0]
-    if len(parts) == 1 and first[0] == packed:
-        length, start = read_varint(first, 1, len(first), _name(where, number))
-        if start + length == len(first):
-            return first[start:]
-    pieces: list[memoryview] = []
-    loose = bytearray()  # those that came one by one
+    pieces: list[memoryview | bytes] = []
     for part in parts:
-        for tag, start, end in read_fields(part, 0, len(part), CONTENTS, where, count + STRANGERS):
+        if part[0] == packed:
+            length, start = read_varint(part, 1, len(part), _name(where, number))
+            if start + length == len(part):
+                pieces.append(part[start:])
+                continue
+        elif len(part) > _SHORT and (piece := _one_by_one(part, number, NUMPY_DTYPES[datatype])) is not None:
+            pieces.append(piece)
+            continue
+        for tag, start, end in read_fields(part, 0, len(part), CONTENTS, where, _most(count)):
             if tag == packed:
-                if loose:
-                    pieces.append(memoryview(loose))
-                    loose = bytearray()
                 pieces.append(part[start:end])
             elif tag >> 3 == number:
-                loose += varint(start) if tag & 7 == VARINT else part[start:end]
+                pieces.append(varint(start) if tag & 7 == VARINT else part[start:end])
             elif tag & 7 != LENGTH or start != end:
                 raise _wrong_field(where, tag, datatype)
-    if loose:
-        pieces.append(memoryview(loose))
-    return pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
+    return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+
+def _one_by_one(part: memoryview, number: int, dtype: np.dtype[Any]) -> bytes | None:
+    """Return the elements of a message that has nothing else, each with a tag; `None` if there is more to it."""
+    data = np.frombuffer(part, np.uint8)
+    if dtype.kind == "f":
+        tag = number << 3 | (FIXED32 if dtype.itemsize == 4 else FIXED64)
+        if len(data) % (1 + dtype.itemsize):
+            return None
+        rows = data.reshape(-1, 1 + dtype.itemsize)
+        return rows[:, 1:].tobytes() if (rows[:, 0] == tag).all() else None
+    # Tags and elements are varints that take turns: a byte is in an element if an odd number of them ended before it.
+    ended = np.bitwise_xor.accumulate(data < 128)
+    in_element = np.roll(ended, 1)
+    if ended[-1] or data[-1] > 127 or (data[~in_element] != (number << 3 | VARINT)).any():
+        return None
+    return data[in_element].tobytes()
+
+
+def _most(count: int) -> int:
+    """Return how many fields are looked at one by one: no writer mixes forms, but whoever is up to no good might."""
+    return min(count, _MIXED) + STRANGERS
 
 
 def _wrong_field(where: str, tag: int, datatype: Datatype) -> InferenceError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlcore_protocol.binary_tensor import write_binary
+from mlcore_protocol.datatypes import Datatype
 from mlcore_protocol.protobuf_contents import write_contents
 from mlcore_protocol.protobuf_messages import CONTENTS_OF
 from mlcore_protocol.protobuf_parameters import write_parameters
@@ -24,6 +25,8 @@ _LARGE = 4096
 
 _MODEL_NAME, _MODEL_VERSION, _ID, _PARAMETERS, _OUTPUTS, _RAWS = range(1, 7)
 _NAME, _DATATYPE, _SHAPE, _TENSOR_PARAMETERS, _CONTENTS = range(1, 6)
+
+_DATATYPES = {datatype: with_length(_DATATYPE, datatype.encode()) for datatype in Datatype}
 
 
 def write_response(response: InferenceResponse, is_raw: bool) -> list[Buffer]:
@@ -70,7 +73,7 @@ def error_in_stream(message: str) -> bytes:
 
 
 def _head(output: ResponseOutput) -> bytes:
-    head = with_length(_NAME, output.name.encode()) + with_length(_DATATYPE, output.datatype.encode())
+    head = with_length(_NAME, output.name.encode()) + _DATATYPES[output.datatype]
     if output.shape:
         head += with_length(_SHAPE, b"".join([varint(size) for size in output.shape]))
     if output.parameters:
