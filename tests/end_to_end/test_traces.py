@@ -6,9 +6,12 @@ import json
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import tritonclient.grpc
 from collector import Collector, over_grpc, over_http
 from mlcore.testing import start_server
+from tritonclient.utils import InferenceServerException
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,9 +76,11 @@ VARIABLES = {
     "OTEL_BSP_SCHEDULE_DELAY": "50",
     "OTEL_BLRP_SCHEDULE_DELAY": "50",
     "OTEL_METRIC_EXPORT_INTERVAL": "500",
+    "MLCORE_ACCESS_LOG": "1",
     "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test",
 }
 ROUTE = "POST /v2/models/{model_name}/infer"
+CALL = "inference.GRPCInferenceService/ModelInfer"
 SERVER = 2
 ERROR = 2
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -257,8 +262,8 @@ def test_log_lines_name_their_request_and_their_span(traced: Traced) -> None:
     traced.infer("threaded", 1, **{"X-Request-Id": "r-1"})
 
     found = traced.collector
-    found.wait(lambda: len(found.spans) >= 5 and found.lines)
-    (line,) = found.lines
+    found.wait(lambda: len(found.spans) >= 5 and len(found.lines) >= 2)
+    (line,) = [line for line in found.lines if line.logger == "mine"]
     assert (line.text, line.severity, line.logger) == ("at work", "WARN", "mine")
     assert (line.trace_id, line.span_id) == (TRACE_ID, found.one("mine").span_id)
     assert (line.attributes["model"], line.attributes["version"]) == ("threaded", "v1")
@@ -266,6 +271,59 @@ def test_log_lines_name_their_request_and_their_span(traced: Traced) -> None:
     written = [json.loads(text) for text in traced.server.log if '"at work"' in text][-1]
     assert (written["trace_id"], written["span_id"]) == (line.trace_id, line.span_id)
     assert (written["model"], written["version"], written["request_id"]) == ("threaded", "v1", "r-1")
+
+
+def test_a_line_of_the_access_log_names_the_span_of_its_request(traced: Traced) -> None:
+    traced.infer("threaded", **{"X-Request-Id": "r-1"})
+
+    found = traced.collector
+    found.wait(lambda: len(found.spans) >= 5 and len(found.lines) >= 2)
+    (line,) = [line for line in found.lines if line.logger == "mlcore.access"]
+    assert line.span_id == found.one(ROUTE).span_id
+    expected = {"method": "POST", "path": "/v2/models/threaded/infer", "status": 200, "model": "threaded"}
+    expected |= {"request_id": "r-1", "peer": "127.0.0.1"}
+    assert {name: line.attributes[name] for name in expected} == expected
+
+
+def test_a_call_of_grpc_is_traced_as_a_request_is(traced: Traced) -> None:
+    tensor = tritonclient.grpc.InferInput("x", [1, 1], "FP64")
+    tensor.set_data_from_numpy(np.array([[1.0]]))
+    address = traced.server.urls["grpc"].removeprefix("grpc://")
+    with tritonclient.grpc.InferenceServerClient(address) as client:
+        assert client.is_server_live(headers={"traceparent": TRACEPARENT}), "which is not traced"
+        client.infer("threaded", [tensor], "v1", request_id="r-1", headers={"traceparent": TRACEPARENT})
+
+    found = traced.collector
+    found.wait(lambda: len(found.spans) >= 5 and len(found.lines) >= 3)
+    assert len(found.spans) == 5
+    assert {span.trace_id for span in found.spans} == {TRACE_ID}
+    front = found.one(CALL)
+    assert (front.kind, front.parent_id) == (SERVER, "00f067aa0ba902b7")
+    for step in ("decode", "predict", "encode"):
+        assert found.one(step).parent_id == front.span_id
+    expected = {"rpc.system.name": "grpc", "rpc.method": CALL, "rpc.response.status_code": "OK"}
+    expected |= {"mlcore.model": "threaded", "mlcore.version": "v1", "client.address": "127.0.0.1"}
+    assert {name: front.attributes[name] for name in expected} == expected
+    line = next(line for line in found.lines if line.logger == "mlcore.access" and line.trace_id)
+    assert (line.span_id, line.attributes["path"]) == (front.span_id, f"/{CALL}")
+    assert (line.attributes["status"], line.attributes["request_id"]) == ("OK", "r-1")
+
+
+def test_a_call_of_grpc_that_fails_says_how(traced: Traced) -> None:
+    tensor = tritonclient.grpc.InferInput("x", [1, 1], "FP64")
+    tensor.set_data_from_numpy(np.array([[-1.0]]))
+    address = traced.server.urls["grpc"].removeprefix("grpc://")
+    with (
+        tritonclient.grpc.InferenceServerClient(address) as client,
+        pytest.raises(InferenceServerException, match="error id"),
+    ):
+        client.infer("awaited", [tensor], headers={"traceparent": TRACEPARENT})
+
+    found = traced.collector
+    found.wait(lambda: len(found.spans) >= 4)
+    front = found.one(CALL)
+    assert (front.status, front.attributes["rpc.response.status_code"]) == (ERROR, "INTERNAL")
+    assert front.attributes["error.type"] == "INTERNAL"
 
 
 def test_no_log_line_and_no_span_holds_a_payload(traced: Traced) -> None:

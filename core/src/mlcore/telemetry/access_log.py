@@ -59,7 +59,7 @@ class AccessLog:
             method: As HTTP has it.
             path: What was asked for, as the client wrote it.
             status: How it ended, as the transport says that.
-            since: When the request began, by `time.perf_counter`.
+            since: When the request began, by `time.monotonic`.
             request_bytes: The size of its body.
             response_bytes: The size of the answer's body.
             peer: The client's address.
@@ -75,7 +75,7 @@ class AccessLog:
             method=method[:_LONGEST],
             path=path[:_LONGEST],
             status=status,
-            duration_ms=round((time.perf_counter() - since) * 1000, 3),
+            duration_ms=round((time.monotonic() - since) * 1000, 3),
             request_bytes=request_bytes,
             response_bytes=response_bytes,
             peer=peer,

@@ -5,6 +5,7 @@ Importing this module imports the API of OpenTelemetry's traces: only where `mlc
 
 from __future__ import annotations
 
+import contextvars
 import random
 import re
 from contextlib import contextmanager
@@ -79,6 +80,10 @@ class Tracing:
 
         return decided(context)
 
+    def begin(self, name: str, context: Context, attributes: dict[str, Any]) -> Span:
+        """Begin the span of a request; whoever began it ends it. The arguments are those of `server_span`."""
+        return self.tracer.start_span(name, context, trace.SpanKind.SERVER, attributes)
+
     @contextmanager
     def server_span(self, name: str, context: Context, attributes: dict[str, Any]) -> Iterator[Span]:
         """Let a request be within a span; how it ended, the transport says.
@@ -88,7 +93,7 @@ class Tracing:
             context: Where the trace comes from, as `context_of` returned it.
             attributes: The same.
         """
-        span = self.tracer.start_span(name, context, trace.SpanKind.SERVER, attributes)
+        span = self.begin(name, context, attributes)
         token = attach(trace.set_span_in_context(span, context))
         try:
             yield span
@@ -131,6 +136,13 @@ def carrier() -> dict[str, str] | None:
 def carried(found: dict[str, str]) -> Context:
     """Return the context that `carrier` took along."""
     return _between_processes.extract(found, Context())
+
+
+def task_context(span: Span, context: Context) -> contextvars.Context:
+    """Return what a task runs in whose work is within a span."""
+    own = contextvars.copy_context()
+    own.run(attach, trace.set_span_in_context(span, context))
+    return own
 
 
 def fail(span: Span, error: BaseException | str) -> None:

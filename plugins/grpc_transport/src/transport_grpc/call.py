@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlcore_protocol import Buffer
+    from mlcore_protocol.protobuf_head import ProtobufHead
 
     from transport_grpc.header_block import Header
     from transport_grpc.messages import Message
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from transport_grpc.observer import CallObserver
     from transport_grpc.protocol import GrpcProtocol
     from transport_grpc.request_head import RequestHead
+    from transport_grpc.server_span import CallTrace
     from transport_grpc.stream import Stream
 
 # Messages of one call that are read ahead of who takes them.
@@ -52,6 +54,8 @@ class ServerCall(StreamIterator[Any]):
         received: Bytes of its requests.
         sent: Bytes of its answers.
         status: How it ended; `None` until then.
+        asked: What its last message asks for, where it is one for a model.
+        trace: Its span, if it is traced.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class ServerCall(StreamIterator[Any]):
         self.received = 0
         self.sent = 0
         self.status: Status | None = None
+        self.asked: ProtobufHead | None = None
+        self.trace: CallTrace | None = None
         self._stream = stream
         self._connection = connection
         self._observer = observer
@@ -93,6 +99,11 @@ class ServerCall(StreamIterator[Any]):
     def metadata(self) -> list[Header]:
         """The client's metadata, names in lower case, as they came."""
         return self.head.metadata
+
+    @property
+    def peer(self) -> str | None:
+        """The client's address."""
+        return self._connection.peer
 
     # --- what comes in ---
 
@@ -230,7 +241,9 @@ class ServerCall(StreamIterator[Any]):
     def _start(self) -> None:
         if self._timer is not None and self.method.keeps_time:
             self._timer.cancel()
-        self._task = self._connection.loop.create_task(self._run())
+        self._task = self._connection.loop.create_task(
+            self._run(), context=None if self.trace is None else self.trace.context
+        )
 
     async def _run(self) -> None:
         try:

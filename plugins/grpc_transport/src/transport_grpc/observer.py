@@ -2,34 +2,90 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from mlcore.logs import get_logger
+from grpclib.const import Status
+from mlcore.telemetry import is_tracing
+from mlcore.telemetry.access_log import AccessLog
 
 if TYPE_CHECKING:
-    from grpclib.const import Status
+    from typing import Self
+
+    from mlcore.settings import Settings
+    from mlcore.telemetry.tracing import Tracing
 
     from transport_grpc.call import ServerCall
 
-log = get_logger("mlcore.grpc")
+# What balancers and tools ask again and again.
+_PROBES = frozenset({"ServerLive", "ServerReady", "ModelReady", "Check", "Watch", "ServerReflectionInfo"})
+
+# Source: OpenTelemetry, semantic conventions for gRPC: the server is to blame for these.
+SERVER_ERRORS = frozenset(
+    {
+        Status.UNKNOWN,
+        Status.DEADLINE_EXCEEDED,
+        Status.UNIMPLEMENTED,
+        Status.INTERNAL,
+        Status.UNAVAILABLE,
+        Status.DATA_LOSS,
+    }
+)
 
 
 class CallObserver:
     """Sees every call of a known method. `call.method.name` is one of a fixed list, never what a client made up.
 
     Args:
-        is_verbose: Whether every call is logged.
+        access_log: Has a line for calls, if somebody wants that.
+        tracing: Says which calls are traced, if somebody collects traces.
     """
 
-    def __init__(self, is_verbose: bool) -> None:
-        self._is_verbose = is_verbose
+    def __init__(self, access_log: AccessLog | None = None, tracing: Tracing | None = None) -> None:
+        self._access_log = access_log
+        self._tracing = tracing
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return one for what the settings, and whoever runs the process, want to see."""
+        tracing = None
+        if is_tracing():
+            from mlcore.telemetry.tracing import Tracing
+
+            tracing = Tracing()
+        return cls(AccessLog.of(settings), None if tracing is None or tracing.is_off else tracing)
 
     def begin(self, call: ServerCall) -> None:
         """Note that a call's headers are there; its messages may be not."""
+        if self._tracing is not None and call.method.name.rpartition("/")[2] not in _PROBES:
+            context = self._tracing.context_of(call.metadata)
+            if context is not None:
+                from transport_grpc.server_span import CallTrace
+
+                call.trace = CallTrace(self._tracing, context, call)
 
     def end(self, call: ServerCall, status: Status) -> None:
         """Note how a call ended; `call.received` and `call.sent` are the bytes of its messages."""
-        if self._is_verbose:
-            took_s = time.monotonic() - call.arrived
-            log.debug("call", method=call.method.name, status=status.name, took_s=round(took_s, 6))
+        is_server_error = status in SERVER_ERRORS
+        if call.trace is not None:
+            call.trace.end(call, status, is_server_error)
+        if self._access_log is not None and self._access_log.wants(is_server_error):
+            if call.trace is None:
+                self._write(self._access_log, call, status)
+            else:  # a copy: this may run within the context itself
+                call.trace.context.copy().run(self._write, self._access_log, call, status)
+
+    def _write(self, access_log: AccessLog, call: ServerCall, status: Status) -> None:
+        asked = call.asked
+        access_log.write(
+            "POST",
+            f"/{call.method.name}",
+            status.name,
+            since=call.arrived,
+            request_bytes=call.received,
+            response_bytes=call.sent,
+            peer=call.peer,
+            request_id=(asked.id if asked is not None else None) or call.head.request_id,
+            model=asked.model_name if asked is not None else None,
+            version=asked.model_version if asked is not None else None,
+            is_server_error=status in SERVER_ERRORS,
+        )

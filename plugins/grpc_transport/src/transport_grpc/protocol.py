@@ -35,7 +35,12 @@ class GrpcProtocol(asyncio.Protocol):
 
     Args:
         connections: All of them, and what they share.
+
+    Attributes:
+        peer: The client's address.
     """
+
+    peer: str | None = None
 
     outbox: Outbox
     http2: Http2Connection
@@ -53,7 +58,9 @@ class GrpcProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # not of a datagram
         """Begin, unless there are too many connections already."""
-        if not self._connections.enter(self, transport.get_extra_info("peername")):
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else None
+        if not self._connections.enter(self, peer):
             transport.abort()
             return
         self._transport = transport

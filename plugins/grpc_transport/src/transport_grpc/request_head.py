@@ -7,6 +7,7 @@ from base64 import b64decode
 from typing import TYPE_CHECKING
 
 from grpclib.const import Status
+from mlcore.request_id import request_id_of
 
 if TYPE_CHECKING:
     from transport_grpc.header_block import Header
@@ -56,16 +57,18 @@ class RequestHead:
         timeout_s: Seconds that the client waits.
         encoding: How the client's messages are compressed, if they are.
         metadata: The client's metadata, names in lower case.
+        request_id: The id that the client gives it there.
         refusal: Why it is answered at once, if it is.
     """
 
-    __slots__ = ("encoding", "is_malformed", "metadata", "path", "refusal", "timeout_s")
+    __slots__ = ("encoding", "is_malformed", "metadata", "path", "refusal", "request_id", "timeout_s")
 
     def __init__(self, headers: list[Header], largest: int) -> None:
         self.path = b""
         self.timeout_s: float | None = None
         self.encoding: bytes | None = None
         self.metadata: list[Header] = []
+        self.request_id: str | None = None
         self.refusal: Refusal | None = None
         fields = _well_formed(headers)
         self.is_malformed = fields is None
@@ -88,6 +91,8 @@ class RequestHead:
                 return _wrong(shown(name), "ASCII; a name that ends in -bin takes any bytes, as base64", value)
             elif name[-4:] == b"-bin" and not _is_base64(value):
                 return _wrong(shown(name), "base64, for its name ends in -bin", value)
+            elif name == b"x-request-id":
+                self.request_id = request_id_of(value)
             if name[:5] != b"grpc-":
                 self.metadata.append((name, value))
         return None

@@ -20,7 +20,7 @@ def logged(app: App, access_log: AccessLog) -> App:
     """Let the requests of an app be in the access log."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        since = time.perf_counter()
+        since = time.monotonic()
         status = CLIENT_GONE
         received = sent = 0
 

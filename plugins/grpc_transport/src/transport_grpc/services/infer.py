@@ -55,7 +55,7 @@ def request_of(body: Buffer, call: ServerCall) -> tuple[Call, ProtobufHead]:
     Raises:
         InferenceError: It is no request.
     """
-    head = read_head(body, _LIMITS)
+    head = call.asked = read_head(body, _LIMITS)
     return Call(
         head.model_name,
         head.model_version,
@@ -63,9 +63,10 @@ def request_of(body: Buffer, call: ServerCall) -> tuple[Call, ProtobufHead]:
         body,
         None,
         call.metadata,
-        head.id,
+        head.id or call.head.request_id,
         call.arrived,
         call.deadline,
+        call.trace.carrier if call.trace is not None else None,
     ), head
 
 
