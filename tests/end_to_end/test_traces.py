@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tritonclient.grpc
-from collector import Collector, over_grpc, over_http
+from collector import Collector, Line, over_grpc, over_http
 from mlcore.testing import start_server
 from tritonclient.utils import InferenceServerException
 
@@ -107,6 +107,13 @@ class Traced:
     def infer(self, model: str, value: float = 1, traceparent: str = TRACEPARENT, **headers: str) -> Any:
         body = {"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP64", "data": [value]}]}
         return self.server.post(f"/v2/models/{model}/infer", body, {"traceparent": traceparent, **headers})
+
+    def line(self, logger: str, request_id: str) -> Line | None:
+        """Return the line of a logger for a request, once it is there."""
+        for line in self.collector.lines:
+            if line.logger == logger and line.attributes.get("request_id") == request_id:
+                return line
+        return None
 
     def forget(self) -> None:
         self.collector.spans.clear()
@@ -262,26 +269,25 @@ def test_log_lines_name_their_request_and_their_span(traced: Traced) -> None:
     traced.infer("threaded", 1, **{"X-Request-Id": "r-1"})
 
     found = traced.collector
-    found.wait(lambda: len(found.spans) >= 5 and len(found.lines) >= 2)
-    (line,) = [line for line in found.lines if line.logger == "mine"]
-    assert (line.text, line.severity, line.logger) == ("at work", "WARN", "mine")
+    found.wait(lambda: len(found.spans) >= 5 and traced.line("mine", "r-1"))
+    line = traced.line("mine", "r-1")
+    assert (line.text, line.severity) == ("at work", "WARN")
     assert (line.trace_id, line.span_id) == (TRACE_ID, found.one("mine").span_id)
     assert (line.attributes["model"], line.attributes["version"]) == ("threaded", "v1")
-    assert line.attributes["request_id"] == "r-1"
-    written = [json.loads(text) for text in traced.server.log if '"at work"' in text][-1]
+    written = next(json.loads(text) for text in traced.server.log if '"at work"' in text and '"r-1"' in text)
     assert (written["trace_id"], written["span_id"]) == (line.trace_id, line.span_id)
-    assert (written["model"], written["version"], written["request_id"]) == ("threaded", "v1", "r-1")
+    assert (written["model"], written["version"]) == ("threaded", "v1")
 
 
 def test_a_line_of_the_access_log_names_the_span_of_its_request(traced: Traced) -> None:
-    traced.infer("threaded", **{"X-Request-Id": "r-1"})
+    traced.infer("threaded", **{"X-Request-Id": "r-2"})
 
     found = traced.collector
-    found.wait(lambda: len(found.spans) >= 5 and len(found.lines) >= 2)
-    (line,) = [line for line in found.lines if line.logger == "mlcore.access"]
+    found.wait(lambda: len(found.spans) >= 5 and traced.line("mlcore.access", "r-2"))
+    line = traced.line("mlcore.access", "r-2")
     assert line.span_id == found.one(ROUTE).span_id
     expected = {"method": "POST", "path": "/v2/models/threaded/infer", "status": 200, "model": "threaded"}
-    expected |= {"request_id": "r-1", "peer": "127.0.0.1"}
+    expected["peer"] = "127.0.0.1"
     assert {name: line.attributes[name] for name in expected} == expected
 
 
@@ -291,10 +297,10 @@ def test_a_call_of_grpc_is_traced_as_a_request_is(traced: Traced) -> None:
     address = traced.server.urls["grpc"].removeprefix("grpc://")
     with tritonclient.grpc.InferenceServerClient(address) as client:
         assert client.is_server_live(headers={"traceparent": TRACEPARENT}), "which is not traced"
-        client.infer("threaded", [tensor], "v1", request_id="r-1", headers={"traceparent": TRACEPARENT})
+        client.infer("threaded", [tensor], "v1", request_id="r-3", headers={"traceparent": TRACEPARENT})
 
     found = traced.collector
-    found.wait(lambda: len(found.spans) >= 5 and len(found.lines) >= 3)
+    found.wait(lambda: len(found.spans) >= 5 and traced.line("mlcore.access", "r-3"))
     assert len(found.spans) == 5
     assert {span.trace_id for span in found.spans} == {TRACE_ID}
     front = found.one(CALL)
@@ -304,9 +310,8 @@ def test_a_call_of_grpc_is_traced_as_a_request_is(traced: Traced) -> None:
     expected = {"rpc.system.name": "grpc", "rpc.method": CALL, "rpc.response.status_code": "OK"}
     expected |= {"mlcore.model": "threaded", "mlcore.version": "v1", "client.address": "127.0.0.1"}
     assert {name: front.attributes[name] for name in expected} == expected
-    line = next(line for line in found.lines if line.logger == "mlcore.access" and line.trace_id)
-    assert (line.span_id, line.attributes["path"]) == (front.span_id, f"/{CALL}")
-    assert (line.attributes["status"], line.attributes["request_id"]) == ("OK", "r-1")
+    line = traced.line("mlcore.access", "r-3")
+    assert (line.span_id, line.attributes["path"], line.attributes["status"]) == (front.span_id, f"/{CALL}", "OK")
 
 
 def test_a_call_of_grpc_that_fails_says_how(traced: Traced) -> None:
@@ -332,3 +337,22 @@ def test_no_log_line_and_no_span_holds_a_payload(traced: Traced) -> None:
     found = traced.collector
     found.wait(lambda: len(found.spans) >= 5)
     assert "4711.25" not in str(found.spans) + str(found.lines) + "".join(traced.server.log)
+
+
+def test_metrics_are_pushed_with_what_workers_measure(traced: Traced) -> None:
+    traced.infer("threaded")
+
+    found = traced.collector
+    found.wait(lambda: {"mlcore.request.duration", "mlcore.batch.rows"} <= found.metrics.keys())
+    points = found.metrics["mlcore.request.duration"].histogram.data_points
+    assert "threaded" in {each.value.string_value for point in points for each in point.attributes}
+
+
+def test_each_exporter_sends_as_it_is_told(traced: Traced) -> None:
+    traced.infer("threaded")
+
+    found = traced.collector
+    found.wait(lambda: found.spans and found.metrics and found.lines)
+    if found.paths:
+        assert found.paths == {"/v1/traces", "/v1/metrics", "/v1/logs"}
+        assert found.encodings == {"gzip"}
