@@ -84,10 +84,11 @@ class Server:
         self.repository = FolderRepository(root, self.plugins.runtimes) if root is not None else None
         self.dispatcher = Dispatcher(self._registry, settings.request_timeout)
         self.control = ControlPlane(settings, self.plugins, self._registry, self._engine, self.repository, given)
-        self.transports: list[Transport] = [
+        made: list[Transport] = [
             made_of(offer, "transport", settings, self.dispatcher, self.control, base=Transport)
             for offer in find_transports(settings, self.plugins)
         ]
+        self.transports = [transport for transport in made if transport.is_wanted]
         self._is_started = False
         self._stopping: asyncio.Task[None] | None = None
         self._hurried = asyncio.Event()

@@ -95,6 +95,17 @@ class Settings(BaseSettings):
     metrics_endpoint: str | None = Field(
         "/metrics", description="Path of the metrics, where a transport for them is installed; null switches them off."
     )
+    metrics_names: Literal["mlcore", "mlserver"] = Field(
+        "mlcore", description="`mlserver` shows what is measured under MLServer's names too, for dashboards that exist."
+    )
+    metrics_rest_server_prefix: str = Field(
+        "rest_server",
+        pattern="^[a-zA-Z_][a-zA-Z0-9_]*$",
+        description="What MLServer's names of REST metrics begin with, where `metrics_names` is `mlserver`.",
+    )
+    server_timing: bool = Field(
+        False, description="Whether REST answers say in `Server-Timing` how long their steps took, in milliseconds."
+    )
     root_path: str = Field("", description="The path under which a proxy serves this server, for its own links.")
     transports: list[str] | None = Field(None, description="Transports to start; every installed one if absent.")
     model_repository_root: str = Field(

@@ -34,6 +34,11 @@ class Transport(ABC):
         self.dispatcher = dispatcher
         self.control = control
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the settings have anything for it to do; the server leaves one alone that has not."""
+        return True
+
     @abstractmethod
     def bind(self) -> None:
         """Take the port.

@@ -194,4 +194,30 @@ HTTP_RESPONSE_SIZE = Instrument(
     _SIZES,
 )
 
+RPC_DURATION = Instrument(
+    "rpc.server.call.duration",
+    HISTOGRAM,
+    "s",
+    ("rpc.method", "rpc.response.status_code"),
+    "Time that a gRPC call takes, from its headers to its end.",
+    _DURATIONS,
+)
+RPC_ACTIVE = Instrument("mlcore.grpc.calls.active", GAUGE, "{call}", ("rpc.method",), "gRPC calls under way.")
+RPC_REQUEST_SIZE = Instrument(
+    "rpc.server.request.size",
+    HISTOGRAM,
+    "By",
+    ("rpc.method", "rpc.response.status_code"),
+    "Bytes of all messages that the client of a gRPC call sends.",
+    _SIZES,
+)
+RPC_RESPONSE_SIZE = Instrument(
+    "rpc.server.response.size",
+    HISTOGRAM,
+    "By",
+    ("rpc.method", "rpc.response.status_code"),
+    "Bytes of all messages that the client of a gRPC call is sent.",
+    _SIZES,
+)
+
 INSTRUMENTS = tuple(value for value in list(globals().values()) if isinstance(value, Instrument))

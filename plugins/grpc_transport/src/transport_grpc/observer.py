@@ -8,10 +8,13 @@ from grpclib.const import Status
 from mlcore.telemetry import is_tracing
 from mlcore.telemetry.access_log import AccessLog
 
+from transport_grpc.measures import CallMeasures
+
 if TYPE_CHECKING:
     from typing import Self
 
     from mlcore.settings import Settings
+    from mlcore.telemetry.tallies import Tallies
     from mlcore.telemetry.tracing import Tracing
 
     from transport_grpc.call import ServerCall
@@ -36,26 +39,32 @@ class CallObserver:
     """Sees every call of a known method. `call.method.name` is one of a fixed list, never what a client made up.
 
     Args:
+        measures: Measures it.
         access_log: Has a line for calls, if somebody wants that.
         tracing: Says which calls are traced, if somebody collects traces.
     """
 
-    def __init__(self, access_log: AccessLog | None = None, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self, measures: CallMeasures, access_log: AccessLog | None = None, tracing: Tracing | None = None
+    ) -> None:
+        self._measures = measures
         self._access_log = access_log
         self._tracing = tracing
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, tallies: Tallies) -> Self:
         """Return one for what the settings, and whoever runs the process, want to see."""
         tracing = None
         if is_tracing():
             from mlcore.telemetry.tracing import Tracing
 
             tracing = Tracing()
-        return cls(AccessLog.of(settings), None if tracing is None or tracing.is_off else tracing)
+        is_off = tracing is None or tracing.is_off
+        return cls(CallMeasures(tallies), AccessLog.of(settings), None if is_off else tracing)
 
     def begin(self, call: ServerCall) -> None:
         """Note that a call's headers are there; its messages may be not."""
+        self._measures.begin(call)
         if self._tracing is not None and call.method.name.rpartition("/")[2] not in _PROBES:
             context = self._tracing.context_of(call.metadata)
             if context is not None:
@@ -65,6 +74,7 @@ class CallObserver:
 
     def end(self, call: ServerCall, status: Status) -> None:
         """Note how a call ended; `call.received` and `call.sent` are the bytes of its messages."""
+        self._measures.end(call, status)
         is_server_error = status in SERVER_ERRORS
         if call.trace is not None:
             call.trace.end(call, status, is_server_error)

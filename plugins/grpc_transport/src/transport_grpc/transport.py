@@ -71,7 +71,7 @@ class GrpcTransport(Transport):
         self._connections = Connections(
             methods_of(services(settings, self.dispatcher, self.control), settings.grpc_max_message_length),
             Limits.of(settings),
-            CallObserver.of(settings),
+            CallObserver.of(settings, self.dispatcher.tallies),
             settings.gzip_min_bytes if settings.gzip_enabled else None,
             settings.grpc_max_connections,
             settings.grpc_max_connections_per_peer,

@@ -11,6 +11,7 @@ from transport_rest.access import logged
 from transport_rest.compression import compressing
 from transport_rest.control_routes import control_app
 from transport_rest.infer_route import InferRoute
+from transport_rest.measured import measured
 
 if TYPE_CHECKING:
     from mlcore.control import ControlPlane
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 
 def build_app(settings: Settings, dispatcher: Dispatcher, control: ControlPlane) -> App:
     """Compose the app: traces, log, CORS and compression where settings want them, the infer routes, all the others."""
-    app: App = InferRoute(dispatcher, settings.max_body_bytes, control_app(settings, control))
+    others = control_app(settings, control)
+    app: App = InferRoute(dispatcher, settings.max_body_bytes, others, settings.server_timing)
     if settings.gzip_enabled:
         app = compressing(app, settings.gzip_min_bytes)
     if settings.cors_settings is not None:
         from transport_rest.cors import with_cors
 
         app = with_cors(app, settings.cors_settings)
+    app = measured(app, dispatcher.tallies)
     if access_log := AccessLog.of(settings):
         app = logged(app, access_log)
     if is_tracing():

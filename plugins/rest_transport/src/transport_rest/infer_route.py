@@ -18,6 +18,7 @@ from mlcore.request_id import request_id_of
 
 from transport_rest.body import read_body
 from transport_rest.protocol import CONNECTION
+from transport_rest.server_timing import no_timing, timing_of
 from transport_rest.status import error_body, send_error, send_failure, shown_path
 
 if TYPE_CHECKING:
@@ -64,12 +65,14 @@ class InferRoute:
         dispatcher: Where calls go.
         max_body_bytes: The largest body.
         others: Answers every other path.
+        server_timing: Whether answers say how long their steps took.
     """
 
-    def __init__(self, dispatcher: Dispatcher, max_body_bytes: int, others: App) -> None:
+    def __init__(self, dispatcher: Dispatcher, max_body_bytes: int, others: App, server_timing: bool = False) -> None:
         self._infer = dispatcher.infer
         self._max_body_bytes = max_body_bytes
         self._others = others
+        self._timing = timing_of if server_timing else no_timing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI; with an error where anything fails, in `others` too."""
@@ -85,7 +88,7 @@ class InferRoute:
                     answer = await self._infer(call)
                 finally:
                     connection.working = None
-                await _send(send, answer)
+                await _send(send, answer, self._timing(call, answer))
             else:
                 await read_body(receive, dict(scope["headers"]), self._max_body_bytes)
                 body = error_body(f"{shown_path(scope)[:64]} takes POST, not {scope['method'][:16]}")
@@ -162,13 +165,15 @@ def _head_length(lines: list[tuple[bytes, bytes]]) -> int:
     return int(values[0])
 
 
-async def _send(send: Send, answer: Answer) -> None:
+async def _send(send: Send, answer: Answer, timing: bytes | None) -> None:
     buffers = answer.buffers
     size = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
     headers = [_CONTENT_TYPES.get(answer.media_type) or (b"content-type", answer.media_type.encode())]
     headers.append((b"content-length", b"%d" % size))
     if answer.head_length is not None:
         headers.append((HEAD_LENGTH, b"%d" % answer.head_length))
+    if timing is not None:
+        headers.append((b"server-timing", timing))
     if answer.headers:
         headers += _lines(answer.headers)
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from transport_rest.infer_route import target_of
 
@@ -26,7 +27,7 @@ def infer_route_of(raw_path: bytes) -> str | None:
     target = target_of(raw_path)
     if target is None:
         return None
-    verb = raw_path.rstrip(b"/").rpartition(b"/")[2].decode()
+    verb = unquote(raw_path.decode("ascii")).rstrip("/").rpartition("/")[2]
     version = "" if target[1] is None else "/versions/{model_version}"
     return f"/v2/models/{{model_name}}{version}/{verb}"
 

@@ -1,0 +1,109 @@
+"""The metrics transport: a port of its own, so that whoever may scrape need not be let in to the models."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from mlcore.errors import PortInUseError
+from mlcore.transport import Transport
+
+from transport_metrics.app import MetricsApp
+from transport_metrics.exposition import Exposition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Scrapes that are under way at the stop get no longer than this.
+_LONGEST_GRACE_S = 1
+
+
+class MetricsTransport(Transport):
+    """Shows what is measured to Prometheus."""
+
+    name = "metrics"
+
+    _socket: socket.socket | None = None
+    _exposition: Exposition | None = None
+    _uvicorn: _Uvicorn | None = None
+    _running: asyncio.Task[None] | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the settings leave it a path."""
+        return self.settings.metrics_endpoint is not None
+
+    def bind(self) -> None:
+        """Take the port; see `Transport.bind`."""
+        host, port = self.settings.host, self.settings.metrics_port
+        taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((host, port))
+            taken.listen(2048)
+        except OSError as error:
+            taken.close()
+            raise PortInUseError(
+                f"the metrics transport cannot listen on {host}:{port}: {error.strerror}; choose another with "
+                "--metrics-port or the setting metrics_port, or set metrics_endpoint to null"
+            ) from error
+        self._socket = taken
+
+    @property
+    def url(self) -> str:
+        """The address that Prometheus scrapes, without the path."""
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        port = self._socket.getsockname()[1] if self._socket is not None else self.settings.metrics_port
+        return f"http://{host}:{port}"
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        assert self._socket is not None, "bind comes first"
+        self._exposition = Exposition(self.settings, self.dispatcher.tallies)
+        config = uvicorn.Config(
+            MetricsApp(self._exposition, self.settings.metrics_endpoint or ""),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_LONGEST_GRACE_S,
+        )
+        self._uvicorn = _Uvicorn(config)
+        self._running = asyncio.create_task(self._uvicorn.serve(sockets=[self._socket]), name="mlcore-metrics")
+        up = asyncio.create_task(self._uvicorn.up.wait())
+        await asyncio.wait({self._running, up}, return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        if self._running.done():
+            self._running.result()
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop; see `Transport.stop`."""
+        if self._uvicorn is not None and self._running is not None:
+            self._uvicorn.should_exit = True
+            await self._running
+        if self._socket is not None:
+            self._socket.close()
+        if self._exposition is not None:
+            exposition, self._exposition = self._exposition, None
+            await asyncio.to_thread(exposition.close)
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn, which says when it is up and leaves the signals to the server that owns it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[Any]:
+        yield
