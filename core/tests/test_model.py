@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mlcore import MLModel, ModelSettings
-from mlcore.codecs import Base64Codec, NumpyCodec, NumpyRequestCodec, StringCodec, StringRequestCodec
+from mlcore.codecs import Base64Codec, NumpyCodec, NumpyRequestCodec, RequestCodec, StringCodec, StringRequestCodec
 from mlcore.errors import CodecError, InternalError
 from mlcore.types import InferenceRequest, Parameters, RequestInput, RequestOutput, TensorData
 
@@ -100,6 +100,27 @@ def test_without_any_request_codec_the_request_itself_is_returned(model):
     request = InferenceRequest(inputs=[tensor()])
 
     assert model().decode_request(request) is request
+
+
+def mixed(content_type):
+    return InferenceRequest(
+        inputs=[tensor(content_type=content_type)], parameters=Parameters(content_type="str"), outputs=None
+    )
+
+
+def test_an_inputs_own_codec_wins_over_that_of_its_request(model):
+    assert model().decode_request(mixed("base64")) == [b"\x00\x01"]
+    assert model(inputs=declared("base64")).decode_request(mixed(None)) == [b"\x00\x01"]
+    assert model().decode_request(mixed("nothing like it")) == ["AAE="]
+
+
+def test_a_request_codec_that_asks_nobody_reads_the_request_alone(model):
+    class Names(RequestCodec):
+        @classmethod
+        def decode_request(cls, request):
+            return [tensor.name for tensor in request.inputs]
+
+    assert model().decode_request(InferenceRequest(inputs=[tensor()]), Names) == ["x"]
 
 
 # --- encode ---

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {source.name: source for source in ROOT.glob("**/src/*") if source.is_dir() and ".venv" not in source.parts}
-PLUGINS = {name for name in PACKAGES if name.startswith(("transport_", "runtime_"))}
+PLUGINS = {name for name in PACKAGES if name.startswith(("transport_", "runtime_", "codec_"))}
 
 
 def imported_by(package: Path) -> dict[str, str]:
@@ -23,7 +23,9 @@ def imported_by(package: Path) -> dict[str, str]:
 
 
 def test_every_package_is_looked_at() -> None:
-    assert {"mlcore_protocol", "mlcore", "transport_rest", "runtime_spacy", "runtime_sklearn"} <= set(PACKAGES)
+    assert {"mlcore_protocol", "mlcore", "transport_rest", "runtime_spacy", "runtime_sklearn", "codec_pandas"} <= set(
+        PACKAGES
+    )
 
 
 def test_the_protocol_knows_nothing_of_core_and_plugins() -> None:

@@ -106,14 +106,15 @@ class MLModel:
         Raises:
             CodecError: The tensor does not fit the content type.
         """
-        codec = self._input_codec(request_input, self.inputs) or default_codec
+        codec = self.input_codec_of(request_input) or default_codec
         return request_input.data if codec is None else codec.decode_input(request_input)
 
     def decode_request(self, request: InferenceRequest, default_codec: type[RequestCodec] | None = None) -> Any:
         """Return the Python object that a whole request holds.
 
         The content type of the request decides, then that of the model's settings, then `default_codec`. Without
-        any, the request itself is returned.
+        any, the request itself is returned. Each input is read as by `decode`, if it or its declaration has a content
+        type.
 
         Raises:
             CodecError: The request does not fit the content type.
@@ -124,7 +125,7 @@ class MLModel:
             or self.codecs.request_codec(self._settings.parameters.content_type)
             or default_codec
         )
-        return request if codec is None else codec.decode_request(request)
+        return request if codec is None else codec.decode_request_with(request, self.input_codec_of)
 
     def encode(
         self, payload: Any, request_output: RequestOutput, default_codec: type[InputCodec] | None = None
@@ -155,6 +156,10 @@ class MLModel:
         if codec is None:
             raise InternalError(f"no codec can encode a {type(payload).__name__} as a whole response")
         return codec.encode_response(self.name, payload, self.version)
+
+    def input_codec_of(self, request_input: RequestInput) -> type[InputCodec] | None:
+        """Return the codec that an input names, or the declared input of its name; `None` if neither does."""
+        return self._input_codec(request_input, self.inputs)
 
     def _input_codec(
         self, tensor: RequestInput | RequestOutput, declared: list[MetadataTensor]

@@ -524,6 +524,46 @@ class Columns:
         return list(table.columns)
 
 
+CITY = {"parameters": {"content_type": "str"}}
+
+
+@pytest.mark.parametrize("plugins", ["{}", '{"deny": ["codec-pandas"]}'])
+@pytest.mark.parametrize("members", [{"parameters": {"content_type": "pd"}}, {}])
+async def test_a_request_of_a_dataframe_is_answered_with_and_without_the_codec_for_it(
+    serving, monkeypatch, plugins, members
+):
+    monkeypatch.setenv("MLCORE_PLUGINS", plugins)
+    settings = {} if members else {"parameters": {"content_type": "pd"}}
+    kiel = [{"name": "city", "shape": [1, 1], "datatype": "BYTES", "parameters": {"binary_data_size": 8}}]
+
+    async with serving(flats(), **settings) as ask:
+        (output,) = await ask(
+            column("city", ["Kiel", "Bonn"], "BYTES", [2, 1], **CITY), column("rooms", [4.0, 1.0], "FP32"), **members
+        )
+        binary = await ask.raw({"inputs": [column("rooms", [4.0]), *kiel], **members}, b"\4\0\0\0Kiel")
+        with pytest.raises(InferenceError, match="'city': expected text"):
+            await ask(column("city", [1.0]), column("rooms", [4.0]), **members)
+        with pytest.raises(InferenceError, match="inputs: expected as many rows in each"):
+            await ask(column("city", ["Kiel"], "BYTES"), column("rooms", [4.0, 1.0]), **members)
+
+    assert output["data"] == ["high", "low"]
+    assert json.loads(b"".join(binary.buffers))["outputs"][0]["data"] == ["high"]
+
+
+def test_missing_values_of_a_codecs_dataframe_are_those_that_the_model_knows(loaded):
+    from sklearn.impute import SimpleImputer
+
+    table = pd.DataFrame({"n": [1.0, 3.0, 3.0], "s": ["a", "b", "b"]})
+    runtime = loaded(SimpleImputer(strategy="most_frequent").fit(table.astype(object)))
+    for dtype in (object, "string"):
+        given = pd.DataFrame({"s": pd.Series([None, "a"], dtype=dtype), "n": pd.array([2, None], "Int64")})
+        runtime.decode_request = lambda request, given=given: given
+
+        response = runtime.predict(InferenceRequest(inputs=[]))
+
+        assert response.outputs[0].data.tolist() == [2, "b", 3, "a"]
+
+
 def test_elements_that_do_not_fill_the_shape_are_refused(loaded):
     tensor = RequestInput(name="city", shape=[3], datatype="BYTES", data=["Bonn"])
 

@@ -5,6 +5,7 @@ A codec is a class with class methods, never an instance: it has no state. It kn
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from mlcore_protocol import (
@@ -79,6 +80,10 @@ class InputCodec:
         return kind(name=name, shape=shape, datatype=datatype, parameters=parameters, data=TensorData(data))
 
 
+CodecOf = Callable[[RequestInput], type[InputCodec] | None]
+"""What tells the codec that an input names, or that a model declares for it; `None` if neither does."""
+
+
 class RequestCodec:
     """A whole request or response to a Python object and back."""
 
@@ -99,6 +104,18 @@ class RequestCodec:
     def decode_request(cls, request: InferenceRequest) -> Any:
         """Return the object that `request` holds."""
         raise NotImplementedError(f"{cls.__name__} cannot decode requests")
+
+    @classmethod
+    def decode_request_with(cls, request: InferenceRequest, codec_of: CodecOf) -> Any:
+        """Return the object that `request` holds for a model, which may know more of its inputs than they say.
+
+        By default that is what `decode_request` returns.
+
+        Args:
+            request: The request.
+            codec_of: Tells the codec of an input.
+        """
+        return cls.decode_request(request)
 
     @classmethod
     def encode_response(
@@ -139,6 +156,16 @@ class SingleTensorRequestCodec(RequestCodec):
             CodecError: The request has no tensor, or several.
         """
         return cls.InputCodec.decode_input(cls._only(request.inputs, "input"))
+
+    @classmethod
+    def decode_request_with(cls, request: InferenceRequest, codec_of: CodecOf) -> Any:
+        """Return what the only tensor holds; its own codec, where there is one, wins over that of the request.
+
+        Raises:
+            CodecError: The request has no tensor, or several.
+        """
+        tensor = cls._only(request.inputs, "input")
+        return (codec_of(tensor) or cls.InputCodec).decode_input(tensor)
 
     @classmethod
     def encode_response(

@@ -63,7 +63,7 @@ def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
     that is `Optional`, or has a default, may be missing. A hint of a request codec (a DataFrame, say) takes all
     inputs that no other argument names. One value, or a tuple of values, is returned; the outputs are called
     `output-0`, `output-1` and so on, each written by the codec of its return hint where that can write it, else by
-    that of its own type. A ready `InferenceResponse` passes through.
+    that of its own type; a request codec names its outputs itself. A ready `InferenceResponse` passes through.
 
     Args:
         predict: A method of an `MLModel`, plain or `async`.
@@ -90,13 +90,13 @@ def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(predict)
         async def wrapper(self: MLModel, request: InferenceRequest) -> InferenceResponse:
             plan = self.argument_plans.get(predict) or prepare(self)
-            return _response(self, plan, await predict(self, **_arguments(plan, request)))
+            return _response(self, plan, await predict(self, **_arguments(self, plan, request)))
     else:
 
         @wraps(predict)
         def wrapper(self: MLModel, request: InferenceRequest) -> InferenceResponse:
             plan = self.argument_plans.get(predict) or prepare(self)
-            return _response(self, plan, predict(self, **_arguments(plan, request)))
+            return _response(self, plan, predict(self, **_arguments(self, plan, request)))
 
     setattr(wrapper, PREPARE, prepare)
     return wrapper
@@ -144,7 +144,7 @@ def _plan(predict: Callable[..., Any], codecs: CodecRegistry) -> _Plan:
     )
 
 
-def _arguments(plan: _Plan, request: InferenceRequest) -> dict[str, Any]:
+def _arguments(model: MLModel, plan: _Plan, request: InferenceRequest) -> dict[str, Any]:
     inputs = {tensor.name: tensor for tensor in request.inputs}
     decoded: dict[str, Any] = {}
     for argument in plan.arguments:
@@ -157,12 +157,13 @@ def _arguments(plan: _Plan, request: InferenceRequest) -> dict[str, Any]:
             raise InputNotFoundError(
                 f"inputs: '{argument.name}' is missing; expected {_listed(plan)}, got {_quoted(inputs)}"
             )
-    if plan.rest is not None:
+    if (rest := plan.rest) is not None:
         left = [tensor for tensor in request.inputs if tensor.name not in plan.names]
-        decoded[plan.rest.name] = (
-            plan.rest.codec.decode_request(InferenceRequest(id=request.id, parameters=request.parameters, inputs=left))
-            if left or not plan.rest.is_optional
-            else plan.rest.default
+        others = InferenceRequest(id=request.id, parameters=request.parameters, inputs=left)
+        decoded[rest.name] = (
+            rest.codec.decode_request_with(others, model.input_codec_of)
+            if left or not rest.is_optional
+            else rest.default
         )
     elif not plan.names.issuperset(inputs):
         unknown = next(name for name in inputs if name not in plan.names)
@@ -194,8 +195,11 @@ def _response(model: MLModel, plan: _Plan, result: Any) -> InferenceResponse:
             )
         if hasattr(codec, "encode_output"):
             outputs.append(codec.encode_output(f"output-{index}", value))
-        else:
-            outputs += codec.encode_response(model.name, value, model.version).outputs
+            continue
+        response = codec.encode_response(model.name, value, model.version)
+        if len(values) == 1:
+            return response  # with its own parameters, which say how to read it as a whole
+        outputs += response.outputs
     return InferenceResponse(model_name=model.name, model_version=model.version, outputs=outputs)
 
 
@@ -220,6 +224,8 @@ def _plain(hint: Any) -> Any:
 
 
 def _result_codec(codecs: CodecRegistry, hint: Any) -> type[InputCodec] | type[RequestCodec] | None:
+    if hint is _ABSENT:
+        return None  # without asking, and so importing, every codec there is
     return codecs.input_codec_of_hint(hint) or codecs.request_codec_of_hint(hint)
 
 

@@ -60,9 +60,7 @@ def _decoded_rows(decoded: Any, features: Features) -> Any:
     if hasattr(decoded, "columns"):
         if features.names is not None:
             _check_names([str(name) for name in decoded.columns], features.names)
-            for name, column in zip(features.names, features.columns, strict=True):
-                _check_kind(_is_text(decoded[name].to_numpy()), column, f"'{name}'")
-            return decoded[list(features.names)]
+            return _plain_table(decoded[list(features.names)], features.columns)
         if not features.columns:
             return decoded
         decoded = decoded.to_numpy()
@@ -126,6 +124,23 @@ def _table(model: MLModel, inputs: list[RequestInput], names: tuple[str, ...], c
     return pd.DataFrame(
         {name: pd.Series(values, dtype=object) if _is_text(values) else values for name, values in rows.items()}
     )
+
+
+def _plain_table(table: Any, columns: tuple[Column, ...]) -> Any:
+    """Return a DataFrame of a codec as those that are made here: texts as objects, NaN for whatever is missing."""
+    import pandas as pd
+
+    plain = {}
+    for (name, values), column in zip(table.items(), columns, strict=True):
+        kind = values.dtype.kind
+        is_text = kind == "O" and _is_text(values.to_numpy())  # numbers that may be missing are objects there, too
+        _check_kind(is_text, column, f"'{name}'")
+        if is_text and not isinstance(values.dtype, pd.CategoricalDtype):
+            texts = _plain(values.to_numpy(object, na_value=np.nan), f"'{name}'")
+            plain[name] = pd.Series(texts, index=table.index, dtype=object)
+        elif kind in "biu" and values.hasnans:
+            plain[name] = values.to_numpy(np.float64, na_value=np.nan)
+    return table.assign(**plain) if plain else table
 
 
 def _frame(array: Array, names: tuple[str, ...]) -> Any:
