@@ -144,13 +144,13 @@ def answered(frame, binary):
 
 
 @pytest.mark.parametrize("binary", [False, True])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(frame=frames(), use_bytes=st.booleans())
 def test_a_request_gives_back_the_frame(frame, binary, use_bytes):
     assert_same(frame, sent(frame, binary, use_bytes))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(frame=frames())
 def test_a_response_in_json_gives_back_the_frame(frame):
     assert_same(frame, answered(frame, binary=False))
@@ -158,7 +158,7 @@ def test_a_response_in_json_gives_back_the_frame(frame):
 
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("kind", sorted(COLUMNS))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(data=st.data())
 def test_every_kind_of_column_is_given_back_by_requests(kind, binary, data):
     frame = pd.DataFrame({"x": data.draw(COLUMNS[kind](data.draw(st.integers(0, MOST_ROWS))))})

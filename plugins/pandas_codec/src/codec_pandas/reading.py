@@ -85,26 +85,23 @@ def _numbers(array: np.ndarray[Any, Any], mark: str | None, label: str) -> Colum
     dtype = marks.ARROW.get(mark or "", mark)
     if dtype not in marks.NULLABLE:
         return array
-    try:
-        if array.dtype.kind == "f" and dtype not in marks.FLOATS:
-            column = pd.Series(pd.array(array, "Float64")).astype(dtype)
-        else:
-            column = pd.Series(pd.array(array, dtype))
-    except (ValueError, TypeError) as error:
-        raise CodecError(f"{label}: its elements do not fit its {marks.DTYPE}, {dtype}: {error}") from None
-    return _in_arrow(column, mark)
+    return _in_arrow(_in_nullable(array, dtype, label), mark)
 
 
 def _json_cells(cells: list[Any], mark: str | None, label: str) -> Column:
     dtype = marks.ARROW.get(mark or "", mark)
     if dtype in marks.NULLABLE:
-        try:
-            return _in_arrow(pd.Series(pd.array(cells, dtype)), mark)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise CodecError(f"{label}: its elements do not fit its {marks.DTYPE}, {dtype}: {error}") from None
+        return _in_arrow(_in_nullable(cells, dtype, label), mark)
     if mark in marks.TEXTS and all(cell is None or isinstance(cell, str) for cell in cells):
         return _texts(cells, mark)
     return _objects(cells)
+
+
+def _in_nullable(values: np.ndarray[Any, Any] | list[Any], dtype: str, label: str) -> Column:
+    try:
+        return pd.Series(pd.array(values, dtype))
+    except (ValueError, TypeError, OverflowError, IndexError) as error:  # the last for cells that are lists
+        raise CodecError(f"{label}: its elements do not fit its {marks.DTYPE}, {dtype}: {error}") from None
 
 
 def _texts(texts: list[str | None], mark: str | None) -> Column:
@@ -127,14 +124,20 @@ def _in_arrow(column: pd.Series[Any], mark: str | None) -> Column:
 def _categorized(tensor: Tensor, codec: type[InputCodec] | None, mark: str | None, values: pd.Series[Any]) -> Column:
     """Return values as categories: those that are listed, else those that there are."""
     listed = _marked(tensor, marks.CATEGORIES)
+    is_ordered = _marked(tensor, marks.ORDERED) is True
     try:
-        categories = None if listed is None else _category_list(tensor, codec, mark, orjson.loads(listed))
-        column = pd.Series(pd.Categorical(values, categories, ordered=_marked(tensor, marks.ORDERED) is True))
+        if listed is None:
+            return pd.Series(pd.Categorical(values, ordered=is_ordered))
+        categories = _category_list(tensor, codec, mark, orjson.loads(listed))
+        if not categories.is_unique:
+            raise ValueError("one is listed twice")
+        codes = categories.get_indexer(pd.Index(values))
+        column = pd.Series(pd.Categorical.from_codes(codes, categories, ordered=is_ordered))
     except (ValueError, TypeError) as error:  # also a list that is not JSON
         raise CodecError(f"'{tensor.name}': its {marks.CATEGORIES} do not fit: {error}") from None
-    lost = np.flatnonzero(column.isna() & values.notna())
-    if lost.size:
-        raise CodecError(f"'{tensor.name}'.data[{lost[0]}]: expected one of its {marks.CATEGORIES}")
+    unlisted = np.flatnonzero((codes < 0) & values.notna().to_numpy())
+    if unlisted.size:
+        raise CodecError(f"'{tensor.name}'.data[{unlisted[0]}]: expected one of its {marks.CATEGORIES}")
     return column
 
 
