@@ -27,7 +27,7 @@ class Quick(MLModel):
 """
 REQUEST = {"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1]}]}
 # More than the queues hold.
-REQUESTS = 300
+REQUESTS = 150
 QUEUE = {"OTEL_BSP_MAX_QUEUE_SIZE": "100", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "50", "OTEL_BSP_SCHEDULE_DELAY": "50"}
 
 

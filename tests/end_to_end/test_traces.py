@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +54,16 @@ class Awaited(Answers):
         return self.answer(payload)
 
 
+class Streaming(Answers):
+    async def predict(self, payload):
+        return self.answer(payload)
+
+    async def predict_stream(self, payloads):
+        async for payload in payloads:
+            for _ in range(3):
+                yield self.answer(payload)
+
+
 class Gated(Answers):
     def predict(self, payload):
         while not Path(__file__).with_name("open").exists():
@@ -63,6 +74,7 @@ class Gated(Answers):
 SETTINGS: dict[str, dict[str, Any]] = {
     "threaded": {"implementation": "telling.Threaded", "parameters": {"version": "v1"}},
     "awaited": {"implementation": "telling.Awaited"},
+    "streaming": {"implementation": "telling.Streaming"},
     "gated": {"implementation": "telling.Gated", "max_queue_size": 3},
     "batched": {
         "implementation": "telling.Threaded",
@@ -312,6 +324,26 @@ def test_a_call_of_grpc_is_traced_as_a_request_is(traced: Traced) -> None:
     assert {name: front.attributes[name] for name in expected} == expected
     line = traced.line("mlcore.access", "r-3")
     assert (line.span_id, line.attributes["path"], line.attributes["status"]) == (front.span_id, f"/{CALL}", "OK")
+
+
+def test_a_stream_is_one_span_with_the_number_of_its_answers(traced: Traced) -> None:
+    tensor = tritonclient.grpc.InferInput("x", [1, 1], "FP64")
+    tensor.set_data_from_numpy(np.array([[1.0]]))
+    answers: Queue[Any] = Queue()
+    address = traced.server.urls["grpc"].removeprefix("grpc://")
+    with tritonclient.grpc.InferenceServerClient(address) as client:
+        client.start_stream(lambda result, error: answers.put(error), headers={"traceparent": TRACEPARENT})
+        client.async_stream_infer("streaming", [tensor])
+        assert [answers.get(timeout=20) for _ in range(3)] == [None] * 3
+        client.stop_stream()
+
+    found = traced.collector
+    found.wait(lambda: len(found.spans) >= 6)
+    front = found.one("inference.GRPCInferenceService/ModelStreamInfer")
+    predict = found.one("predict")
+    assert (found.one("decode").parent_id, predict.parent_id) == (front.span_id, front.span_id)
+    assert predict.events == [("answers", {"mlcore.answers": 3})]
+    assert [span.parent_id for span in found.named("mine")] == [predict.span_id] * 3
 
 
 def test_a_call_of_grpc_that_fails_says_how(traced: Traced) -> None:

@@ -105,22 +105,42 @@ telemetry.stop()
     assert "a line" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("variables", "message"),
-    [
-        ({"TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER: the exporter 'zipkin' for traces is not installed"),
-        ({"TRACES_EXPORTER": "console", "PROPAGATORS": "nothing"}, "OTEL_PROPAGATORS: "),
-        ({"TRACES_EXPORTER": "console", "TRACES_SAMPLER": "coin"}, "OTEL_TRACES_SAMPLER: expected one of always_on"),
-        (
-            {"TRACES_EXPORTER": "console", "TRACES_SAMPLER": "traceidratio", "TRACES_SAMPLER_ARG": "1 %"},
-            "OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1, got '1 %'",
-        ),
-        ({"EXPORTER_OTLP_ENDPOINT": "http://x", "EXPORTER_OTLP_PROTOCOL": "smtp"}, "OTEL_EXPORTER_OTLP_PROTOCOL: "),
-    ],
-)
-def test_what_is_wrong_with_variables_is_an_error_of_usage(run, repository, variables, message):
-    environment = {**os.environ, **{f"OTEL_{name}": value for name, value in variables.items()}}
-    done = run("serve", repository, "--http-port", "0", env=environment)
+WRONG = [
+    ({"PROPAGATORS": "nothing"}, "OTEL_PROPAGATORS: "),
+    ({"TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER: the exporter 'zipkin' for traces is not installed"),
+    ({"TRACES_SAMPLER": "coin"}, "OTEL_TRACES_SAMPLER: expected one of always_on"),
+    (
+        {"TRACES_SAMPLER": "traceidratio", "TRACES_SAMPLER_ARG": "1 %"},
+        "OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1, got '1 %'",
+    ),
+    ({"TRACES_EXPORTER": "otlp", "EXPORTER_OTLP_PROTOCOL": "smtp"}, "OTEL_EXPORTER_OTLP_PROTOCOL: "),
+]
+
+
+def test_what_is_wrong_with_variables_is_an_error_that_names_them(program):
+    done = program(f"""
+import os
+from mlcore.errors import SettingsError
+for variables, _ in {WRONG!r}:
+    told = {{f"OTEL_{{name}}": value for name, value in {{"TRACES_EXPORTER": "console", **variables}}.items()}}
+    os.environ.update(told)
+    try:
+        set_up_telemetry(settings)
+    except SettingsError as error:
+        print(error)
+    for name in told:
+        del os.environ[name]
+""")
+
+    assert done.returncode == 0, done.stderr
+    messages = done.stdout.splitlines()
+    assert len(messages) == len(WRONG)
+    assert all(message.startswith(expected) for message, (_, expected) in zip(messages, WRONG, strict=True))
+
+
+def test_such_an_error_is_one_of_usage(run, repository):
+    environment = {**os.environ, "OTEL_TRACES_EXPORTER": "zipkin"}
+    done = run("serve", repository, "--http-port", "0", "--grpc-port", "0", env=environment)
 
     assert done.returncode == 2
-    assert done.stderr.startswith(f"mlcore: error: {message}")
+    assert done.stderr.startswith("mlcore: error: OTEL_TRACES_EXPORTER: ")

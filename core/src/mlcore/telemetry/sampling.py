@@ -25,6 +25,7 @@ _DECIDED = create_key("mlcore-decided")
 
 _FOLLOWS_PARENTS = re.compile(
     r"ParentBased\{root:(?P<root>.+?),remoteParentSampled:AlwaysOnSampler,remoteParentNotSampled:AlwaysOffSampler,"
+    r"localParentSampled:AlwaysOnSampler,localParentNotSampled:AlwaysOffSampler\}"
 )
 _RATIO = re.compile(r"TraceIdRatioBased\{(?P<ratio>[0-9.e+-]+)\}")
 
@@ -49,7 +50,7 @@ class RequestSampler(Sampler):
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
         description = sampler.get_description()
-        found = _FOLLOWS_PARENTS.match(description)
+        found = _FOLLOWS_PARENTS.fullmatch(description)
         self.follows_parents = found is not None
         self.ratio = _ratio(found["root"] if found else description)
         if self.ratio not in (0, 1) and not self.follows_parents:
@@ -66,7 +67,11 @@ class RequestSampler(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         """Say whether a span is recorded; see `Sampler`."""
-        if not trace.get_current_span(parent_context).get_span_context().is_valid:
+        parent = trace.get_current_span(parent_context).get_span_context()
+        if parent.is_valid:
+            if self.follows_parents and parent.trace_flags.sampled:
+                return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, parent.trace_state)
+        else:
             if get_value(_DECIDED, parent_context):
                 return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
             if request_context.get() is not None:  # it is within a request that is not traced

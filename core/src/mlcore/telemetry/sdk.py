@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 import uuid
@@ -126,6 +127,8 @@ def set_up_telemetry(settings: Settings) -> Telemetry | None:
         from opentelemetry.sdk import trace  # noqa: F401
     except ValueError as error:
         raise SettingsError(f"OTEL_PROPAGATORS: {error}") from error
+    # Exporters work in threads: with the default of 5 ms they would hold up the event loop again and again.
+    sys.setswitchinterval(0.0005)
     resource = _resource(settings)
     telemetry = Telemetry()
     for signal, export in (

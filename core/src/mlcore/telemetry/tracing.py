@@ -115,13 +115,17 @@ def tracer() -> Tracer:
 
 @contextmanager
 def step(name: str) -> Iterator[Span]:
-    """Make a span of what is done within this context."""
-    with tracer().start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
-        try:
-            yield span
-        except BaseException as error:
-            fail(span, error)
-            raise
+    """Make a span of what is done within this context. The SDK's own way to do that takes twice the time."""
+    span = tracer().start_span(name)
+    token = attach(trace.set_span_in_context(span))
+    try:
+        yield span
+    except BaseException as error:
+        fail(span, error)
+        raise
+    finally:
+        detach(token)
+        span.end()
 
 
 def carrier() -> dict[str, str] | None:
