@@ -18,6 +18,10 @@ PREFIX = Struct(">BL")
 
 _PREFIX_BYTES = 5
 
+# Pieces that are smaller are put together at once: each view that is kept costs some 200 bytes of its own.
+_SMALL_PIECE = 4096
+_GATHERED = 64 * 1024
+
 
 class Message(NamedTuple):
     """One message as it came."""
@@ -31,17 +35,19 @@ class MessageReader:
 
     Args:
         limit: The most bytes of a message. One that announces more is refused before any of them is kept.
+        limit_name: What the limit is, for the error.
     """
 
-    __slots__ = ("_body", "_is_packed", "_length", "_limit", "_prefix", "setting")
+    __slots__ = ("_is_packed", "_left", "_length", "_limit", "_limit_name", "_pieces", "_prefix")
 
-    def __init__(self, limit: int, setting: str) -> None:
+    def __init__(self, limit: int, limit_name: str) -> None:
         self._limit = limit
-        self.setting = setting
+        self._limit_name = limit_name
         self._prefix = b""
         self._is_packed = False
         self._length = -1
-        self._body: bytearray | None = None
+        self._left = 0
+        self._pieces: list[Buffer] = []
 
     @property
     def is_between_messages(self) -> bool:
@@ -67,28 +73,36 @@ class MessageReader:
                         return
                     prefix, self._prefix = self._prefix, b""
                 self._begin(*PREFIX.unpack_from(prefix))
-            if self._body is None:
-                if len(piece) >= self._length:
-                    # The usual case: a view of what was read, and no copy.
-                    whole: Buffer = piece[: self._length]
-                    piece = piece[self._length :]
-                    self._length = -1
-                    yield Message(whole, self._is_packed)
-                    if piece:
-                        continue
-                    return
-                # It grows as it comes: what is only announced takes no memory.
-                self._body = bytearray()
-            missing = self._length - len(self._body)
-            self._body += piece[:missing]
-            piece = piece[missing:]
-            if len(self._body) < self._length:
+            if not self._pieces and len(piece) >= self._left:
+                # The usual case: a view of what was read, and no copy.
+                body, piece = piece[: self._left], piece[self._left :]
+                yield self._whole(body)
+            elif not piece:
                 return
-            body, self._body = self._body, None
-            self._length = -1
-            yield Message(body, self._is_packed)
+            else:
+                taken = piece[: self._left]
+                piece = piece[len(taken) :]
+                self._left -= len(taken)
+                self._keep(taken)
+                if self._left:
+                    return
+                pieces, self._pieces = self._pieces, []
+                yield self._whole(b"".join(pieces))
             if not piece:
                 return
+
+    def _keep(self, piece: memoryview) -> None:
+        """Keep a piece as it came; what is only announced takes no memory."""
+        if len(piece) >= _SMALL_PIECE:
+            self._pieces.append(piece)
+        elif self._pieces and type(last := self._pieces[-1]) is bytearray and len(last) < _GATHERED:
+            last += piece
+        else:
+            self._pieces.append(bytearray(piece))
+
+    def _whole(self, body: Buffer) -> Message:
+        self._length = -1
+        return Message(body, self._is_packed)
 
     def _begin(self, flag: int, length: int) -> None:
         if flag > 1:
@@ -96,7 +110,7 @@ class MessageReader:
         if length > self._limit:
             raise GRPCError(
                 Status.RESOURCE_EXHAUSTED,
-                f"a message of {length} bytes is larger than {self._limit} bytes, {self.setting}",
+                f"a message of {length} bytes is larger than {self._limit} bytes, {self._limit_name}",
             )
         self._is_packed = bool(flag)
-        self._length = length
+        self._length = self._left = length

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Up to this many bytes are joined; to copy more would cost more than the system call with several pieces.
 _SHORT = 64 * 1024
+# So much of one stream is sent before the next one has its turn.
+_TURN = 256 * 1024
 # So much is handed to the socket before it has to take some of it.
 _HIGH_WATER = 1024 * 1024
 
@@ -62,6 +64,9 @@ class Outbox:
         """Send a piece at the end of this turn of the loop, together with what else is sent in it."""
         self._pieces.append(piece)
         self._size += len(piece)
+        self._schedule()
+
+    def _schedule(self) -> None:
         if not self._is_due:
             self._is_due = True
             self._loop.call_soon(self.flush)
@@ -104,10 +109,8 @@ class Outbox:
             if trailers is not None:
                 self._end(stream, trailers)
             return
-        # What has to wait is copied: its memory may be a model's, or be shared with a worker, and be wanted back.
-        now = time.monotonic()
         if not stream.waiting:
-            stream.stuck_since = now
+            stream.stuck_since = time.monotonic()
         stream.waiting.extend(_settled(buffer) for buffer in buffers if len(buffer))
         stream.trailers = trailers
         self._waiting[stream.id] = stream
@@ -127,34 +130,34 @@ class Outbox:
                 return
 
     def _send_waiting(self, stream: Stream) -> bool:
-        """Send one frame of what waits for a stream; say whether there was room for one."""
+        """Send a few frames of what waits for a stream; say whether there was room for one."""
         waiting = stream.waiting
-        room = min(
-            stream.outbound_flow_control_window,
-            self._http2.outbound_flow_control_window,
-            self._http2.max_outbound_frame_size,
-        )
+        largest = self._http2.max_outbound_frame_size
+        room = min(stream.outbound_flow_control_window, self._http2.outbound_flow_control_window, _TURN)
         if waiting and room <= 0:
             return False
-        pieces: list[Buffer] = []
-        size = 0
-        while waiting and size < room:
-            piece = waiting[0]
-            if len(piece) <= room - size:
-                waiting.popleft()
-            else:
-                view = memoryview(piece)
-                piece = view[: room - size]
-                waiting[0] = view[room - size :]
-            pieces.append(piece)
-            size += len(piece)
-        if size:
-            stream.outbound_flow_control_window -= size
-            self._http2.outbound_flow_control_window -= size
-            self.write(frame_head(size, DATA, 0, stream.id))
-            for piece in pieces:
-                self.write(piece)
-            stream.stuck_since = time.monotonic()
+        sent = 0
+        while waiting and sent < room:
+            frame = min(largest, room - sent)
+            pieces: list[Buffer] = []
+            size = 0
+            while waiting and size < frame:
+                piece = waiting[0]
+                if len(piece) <= frame - size:
+                    waiting.popleft()
+                else:
+                    view = piece if type(piece) is memoryview else memoryview(piece)
+                    piece, waiting[0] = view[: frame - size], view[frame - size :]
+                pieces.append(piece)
+                size += len(piece)
+            self._pieces.append(frame_head(size, DATA, 0, stream.id))
+            self._pieces += pieces
+            sent += size
+        stream.outbound_flow_control_window -= sent
+        self._http2.outbound_flow_control_window -= sent
+        self._size += sent
+        self._schedule()
+        stream.stuck_since = time.monotonic()
         if not waiting:
             del self._waiting[stream.id]
             if stream.trailers is not None:

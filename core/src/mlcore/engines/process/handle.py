@@ -363,4 +363,6 @@ def _facts(model: int, call: Call) -> list[Any]:
 
 def _answer(frame: Frame) -> Answer:
     media_type, headers, steps = frame.facts
-    return Answer(media_type, [frame.payload], frame.head_length, headers, Steps(*steps))
+    # Nobody writes to an answer, so whoever sends it later need not copy it.
+    body = memoryview(frame.payload).toreadonly()
+    return Answer(media_type, [body], frame.head_length, headers, Steps(*steps))
