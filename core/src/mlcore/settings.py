@@ -164,6 +164,9 @@ class Settings(BaseSettings):
     grpc_max_connections_per_peer: int = Field(
         256, ge=1, description="gRPC connections that one address may have; behind a proxy all clients are one."
     )
+    grpc_handshake_timeout: Patience = Field(
+        10.0, description="Seconds in which a gRPC client that has connected has to begin."
+    )
     grpc_write_timeout: Patience = Field(
         60.0, description="Seconds after which a gRPC client that takes nothing of its answer is given up."
     )

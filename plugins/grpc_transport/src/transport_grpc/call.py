@@ -53,6 +53,7 @@ class ServerCall(StreamIterator[Any]):
         deadline: When its client waits no longer, by the same clock.
         received: Bytes of its requests.
         sent: Bytes of its answers.
+        under_way: Requests of a stream that are being answered.
         status: How it ended; `None` until then.
         asked: What its last message asks for, where it is one for a model.
         trace: Its span, if it is traced.
@@ -73,6 +74,7 @@ class ServerCall(StreamIterator[Any]):
         self.deadline: float | None = None
         self.received = 0
         self.sent = 0
+        self.under_way = 0
         self.status: Status | None = None
         self.asked: ProtobufHead | None = None
         self.trace: CallTrace | None = None
@@ -283,4 +285,5 @@ class ServerCall(StreamIterator[Any]):
     @property
     def is_idle(self) -> bool:
         """Whether the call waits for its client, and has nothing to do for it."""
-        return self._arriving is not None and not self._arriving.done() and not self._messages
+        is_waiting = self._arriving is not None and not self._arriving.done()
+        return is_waiting and not self._messages and not self.under_way

@@ -116,8 +116,9 @@ class Connections:
 
     async def _check(self) -> None:
         """Look after all connections now and then: one timer for all costs less than one for each."""
+        limits = self.limits
         while True:
-            await asyncio.sleep(min(_CHECK_S, self.limits.write_s / 4, self.limits.preface_s / 4))
+            await asyncio.sleep(min(_CHECK_S, limits.preface_s / 4, limits.write_s / 4, limits.keepalive_s / 4))
             now = time.monotonic()
             for connection in list(self._all):
                 connection.check_time(now)

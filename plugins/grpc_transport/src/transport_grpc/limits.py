@@ -9,6 +9,8 @@ import msgspec
 if TYPE_CHECKING:
     from mlcore.settings import Settings
 
+_KEEPALIVE_TIMEOUT_S = 20.0
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one connection may do.
@@ -36,8 +38,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_message_bytes: int
     max_metadata_bytes: int
     max_streams: int
+    preface_s: float
     write_s: float
     keepalive_s: float
+    keepalive_timeout_s: float
     max_header_list_bytes: int = 512 * 1024
     max_header_block_bytes: int = 128 * 1024
     max_frame_bytes: int = 2**24 - 1
@@ -48,8 +52,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     resets_per_second: float = 100.0
     idle_frames: int = 2000
     idle_frames_per_second: float = 500.0
-    preface_s: float = 10.0
-    keepalive_timeout_s: float = 20.0
 
     @staticmethod
     def of(settings: Settings) -> Limits:
@@ -58,6 +60,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             max_message_bytes=settings.grpc_max_message_length,
             max_metadata_bytes=settings.grpc_max_metadata_bytes,
             max_streams=settings.grpc_max_streams,
+            preface_s=settings.grpc_handshake_timeout,
             write_s=settings.grpc_write_timeout,
             keepalive_s=settings.grpc_keepalive,
+            keepalive_timeout_s=min(_KEEPALIVE_TIMEOUT_S, settings.grpc_keepalive),
         )

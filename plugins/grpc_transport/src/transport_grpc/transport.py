@@ -20,8 +20,6 @@ from transport_grpc.tls import tls_of
 if TYPE_CHECKING:
     import ssl
 
-_HANDSHAKE_S = 10.0
-
 
 class GrpcTransport(Transport):
     """Serves the protocol over gRPC."""
@@ -43,7 +41,7 @@ class GrpcTransport(Transport):
         self._tls = tls_of(self.settings)
         host, port = self.settings.host, self.settings.grpc_port
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        taken = socket.socket(family, socket.SOCK_STREAM)
+        taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # which asyncio's TCP_NODELAY asks for
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             taken.bind((host, port))
@@ -81,7 +79,7 @@ class GrpcTransport(Transport):
             sock=self._socket.dup(),  # the loop closes its own, which may have clients that are not accepted yet
             backlog=2048,
             ssl=self._tls,
-            ssl_handshake_timeout=_HANDSHAKE_S if self._tls is not None else None,
+            ssl_handshake_timeout=settings.grpc_handshake_timeout if self._tls is not None else None,
         )
 
     async def stop(self, grace_s: float) -> None:

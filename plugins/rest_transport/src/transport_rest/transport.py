@@ -43,7 +43,7 @@ class RestTransport(Transport):
         """Take the port; see `Transport.bind`."""
         host, port = self.settings.host, self.settings.http_port
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        taken = socket.socket(family, socket.SOCK_STREAM)
+        taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # which asyncio's TCP_NODELAY asks for
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             taken.bind((host, port))

@@ -121,12 +121,14 @@ class _Session:
             before = self._sequences.get(sequence) if sequence else None
             task = asyncio.ensure_future(self._answer(request, wants_final, before))
         self._running.add(task)
+        self._call.under_way += 1
         if sequence:
             self._sequences[sequence] = task
         task.add_done_callback(lambda done: self._end(done, sequence))
 
     def _end(self, task: asyncio.Task[None], sequence: Any) -> None:
         self._running.discard(task)
+        self._call.under_way -= 1
         self._room.release()
         if sequence and self._sequences.get(sequence) is task:
             del self._sequences[sequence]
