@@ -25,6 +25,7 @@ from mlcore.own_modules import own_modules_of_load, shared_folder
 from mlcore.predict import composed_stream, is_async, own_predict, streams_itself
 from mlcore.response_cache import ResponseCache
 from mlcore.telemetry import is_tracing
+from mlcore.telemetry.owner import ModelOwner, model_owner
 from mlcore.warm_up import warm_up
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class ModelHost:
 
     async def _load(self, plan: Plan) -> LoadedModel:
         settings = plan.settings
+        model_owner.set(ModelOwner(settings.name, settings.parameters.version or "", self._tallies))
         threads = ThreadPoolExecutor(
             settings.threads or self._settings.threads, thread_name_prefix=f"mlcore-{settings.name}"
         )

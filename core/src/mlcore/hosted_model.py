@@ -25,6 +25,7 @@ from mlcore.logs import RequestContext, get_logger, request_context
 from mlcore.methods import call_method, is_cancelled
 from mlcore.own_modules import forget
 from mlcore.request_parameters import priority_of, timeout_s_of
+from mlcore.telemetry.owner import model_owner
 from mlcore.telemetry.steps import Steps
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class HostedModel:
         self._stream = stream
         self._formats = formats
         self._threads = threads
+        self._owner = model_owner.get()
         self._late: set[asyncio.Task[Any]] = set()
 
     async def infer(self, call: Call) -> Answer:
@@ -111,6 +113,7 @@ class HostedModel:
     async def unload(self) -> None:
         """Let the model go. An error of its `unload` is logged; it is gone all the same."""
         self._model.ready = False
+        model_owner.set(self._owner)
         try:
             await call_method(self._model.unload, self._threads)
         except (Exception, SystemExit):  # a user's unload may raise anything
@@ -172,6 +175,7 @@ class HostedModel:
             if request.parameters is None:
                 request.parameters = Parameters()
             request.parameters["headers"] = _text_headers(call.headers)
+        model_owner.set(self._owner)
         on_begin.set(_noting(steps, call.on_begin))
         steps.decoded = time.monotonic()
         return steps, wire_format, request, deadline

@@ -11,6 +11,7 @@ from typing import NamedTuple
 COUNTER = "counter"
 GAUGE = "gauge"
 HISTOGRAM = "histogram"
+UP_DOWN_COUNTER = "up_down_counter"
 
 
 class Instrument(NamedTuple):
@@ -33,7 +34,7 @@ class Instrument(NamedTuple):
     bounds: tuple[float, ...] = ()
 
 
-_DURATIONS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+DURATIONS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _LOADS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _SIZES = tuple(float(256 * 4**power) for power in range(10))
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -48,7 +49,7 @@ REQUEST_DURATION = Instrument(
     "s",
     (*_MODEL, "outcome"),
     "Time from a request's arrival to its answer. `outcome` is `ok`, or the code of the error.",
-    _DURATIONS,
+    DURATIONS,
 )
 REQUESTS_ACTIVE = Instrument(
     "mlcore.requests.active", GAUGE, "{request}", _MODEL, "Requests that were let in and are not over."
@@ -75,11 +76,11 @@ QUEUE_DURATION = Instrument(
     "s",
     _MODEL,
     "Time that a request waits for the model: in the server, then for one of the model's threads.",
-    _DURATIONS,
+    DURATIONS,
 )
 QUEUE_SIZE = Instrument("mlcore.queue.size", GAUGE, "{request}", _MODEL, "Requests that wait for a replica.")
 DECODE_DURATION = Instrument(
-    "mlcore.decode.duration", HISTOGRAM, "s", _MODEL, "Time from a request's bytes to its tensors.", _DURATIONS
+    "mlcore.decode.duration", HISTOGRAM, "s", _MODEL, "Time from a request's bytes to its tensors.", DURATIONS
 )
 BATCH_WAIT_DURATION = Instrument(
     "mlcore.batch.wait.duration",
@@ -87,7 +88,7 @@ BATCH_WAIT_DURATION = Instrument(
     "s",
     _MODEL,
     "Time that a request waits for its batch to begin, of models with batches.",
-    _DURATIONS,
+    DURATIONS,
 )
 PREDICT_DURATION = Instrument(
     "mlcore.predict.duration",
@@ -95,10 +96,10 @@ PREDICT_DURATION = Instrument(
     "s",
     _MODEL,
     "Time that the model works on a request; on its whole batch, where it shares one.",
-    _DURATIONS,
+    DURATIONS,
 )
 ENCODE_DURATION = Instrument(
-    "mlcore.encode.duration", HISTOGRAM, "s", _MODEL, "Time from an answer's tensors to its bytes.", _DURATIONS
+    "mlcore.encode.duration", HISTOGRAM, "s", _MODEL, "Time from an answer's tensors to its bytes.", DURATIONS
 )
 
 # --- batches and the response cache --------------------------------------------------------------------------------
@@ -172,7 +173,7 @@ HTTP_DURATION = Instrument(
     "s",
     ("http.request.method", "http.route", "http.response.status_code"),
     "Time that an HTTP request takes, its body included.",
-    _DURATIONS,
+    DURATIONS,
 )
 HTTP_ACTIVE = Instrument(
     "http.server.active_requests", GAUGE, "{request}", ("http.request.method",), "HTTP requests under way."
@@ -200,7 +201,7 @@ RPC_DURATION = Instrument(
     "s",
     ("rpc.method", "rpc.response.status_code"),
     "Time that a gRPC call takes, from its headers to its end.",
-    _DURATIONS,
+    DURATIONS,
 )
 RPC_ACTIVE = Instrument("mlcore.grpc.calls.active", GAUGE, "{call}", ("rpc.method",), "gRPC calls under way.")
 RPC_REQUEST_SIZE = Instrument(

@@ -7,8 +7,12 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from mlcore.logs import get_logger
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+log = get_logger("mlcore.workers")
 
 # How long something waits for more.
 _WAIT_S = 0.25
@@ -58,7 +62,13 @@ class Outbox:
     def flush(self) -> None:
         """Send at once what there is."""
         self._is_awake = False
-        facts = {kind: items for kind, source in self._sources.items() if (items := source())}
+        facts = {}
+        for kind, source in self._sources.items():
+            try:
+                if items := source():
+                    facts[kind] = items
+            except Exception:  # telemetry that fails is no reason for a worker to
+                log.exception("a worker cannot say what it has measured", kind=kind)
         for kind, waiting in list(self._gathered.items()):
             if items := [waiting.popleft() for _ in range(len(waiting))]:
                 facts[kind] = items

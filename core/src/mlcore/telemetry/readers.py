@@ -26,7 +26,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics.export import Histogram as HistogramData
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from mlcore.telemetry.instruments import COUNTER, Instrument
+from mlcore.telemetry.instruments import COUNTER, GAUGE, HISTOGRAM, UP_DOWN_COUNTER, Instrument
 from mlcore.telemetry.tallies import Counter, Histogram
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Observation
     from opentelemetry.sdk.metrics.export import MetricReader
 
-    from mlcore.telemetry.tallies import Tallies
+    from mlcore.telemetry.tallies import Tallies, Tally
 
 _SCOPE = "mlcore"
 
@@ -92,14 +92,33 @@ class _Shown:
         return MetricsData([resource, *others])
 
     def _summed(self, now_ns: int) -> Iterable[Metric]:
+        # A model's own metric may have several sets of labels, and is one all the same.
+        groups: dict[str, list[tuple[Instrument, tuple[str, ...], Tally]]] = {}
         for instrument, series in self._tallies.series():
-            if instrument.kind == COUNTER:
-                points = [self._number(instrument, labels, tally, now_ns) for labels, tally in series]
-                data: Any = Sum(points, self._of_counters, is_monotonic=True)
-            else:
-                spread = [self._spread(instrument, labels, tally, now_ns) for labels, tally in series]
-                data = HistogramData(spread, self._of_histograms)
-            yield Metric(instrument.name, instrument.description, instrument.unit, data)
+            group = groups.setdefault(instrument.name, [])
+            group.extend((instrument, labels, tally) for labels, tally in series)
+        for group in groups.values():
+            if group:
+                first = group[0][0]
+                points = [self._point(instrument, labels, tally, now_ns) for instrument, labels, tally in group]
+                yield Metric(first.name, first.description, first.unit, self._data(first.kind, points))
+
+    def _data(self, kind: str, points: list[Any]) -> Any:
+        if kind == HISTOGRAM:
+            return HistogramData(points, self._of_histograms)
+        if kind == GAUGE:
+            return Gauge(points)
+        if kind == UP_DOWN_COUNTER:
+            return Sum(points, AggregationTemporality.CUMULATIVE, is_monotonic=False)
+        return Sum(points, self._of_counters, is_monotonic=True)
+
+    def _point(self, instrument: Instrument, labels: tuple[str, ...], tally: Tally, now_ns: int) -> Any:
+        if isinstance(tally, Histogram):
+            return self._spread(instrument, labels, tally, now_ns)
+        if instrument.kind == COUNTER and isinstance(tally, Counter):
+            return self._number(instrument, labels, tally, now_ns)
+        value = tally.total if isinstance(tally, Counter) else tally.value
+        return NumberDataPoint(_attributes(instrument, labels), self._tallies.since_ns, now_ns, value)
 
     def _observed(self, now_ns: int) -> Iterable[Metric]:
         start_ns = self._tallies.since_ns
@@ -112,8 +131,7 @@ class _Shown:
                 data = Sum(points, AggregationTemporality.CUMULATIVE, is_monotonic=True)
             yield Metric(instrument.name, instrument.description, instrument.unit, data)
 
-    def _number(self, instrument: Instrument, labels: tuple[str, ...], tally: Any, now_ns: int) -> NumberDataPoint:
-        assert isinstance(tally, Counter)
+    def _number(self, instrument: Instrument, labels: tuple[str, ...], tally: Counter, now_ns: int) -> NumberDataPoint:
         value, start_ns = tally.total, self._tallies.since_ns
         if self._of_counters is AggregationTemporality.DELTA:
             key, start_ns, total = (instrument.name, labels), self._since_ns, value
@@ -121,8 +139,9 @@ class _Shown:
             self._before[key] = total
         return NumberDataPoint(_attributes(instrument, labels), start_ns, now_ns, value)
 
-    def _spread(self, instrument: Instrument, labels: tuple[str, ...], tally: Any, now_ns: int) -> HistogramDataPoint:
-        assert isinstance(tally, Histogram)
+    def _spread(
+        self, instrument: Instrument, labels: tuple[str, ...], tally: Histogram, now_ns: int
+    ) -> HistogramDataPoint:
         counts, total, start_ns = list(tally.counts), tally.total, self._tallies.since_ns
         if self._of_histograms is AggregationTemporality.DELTA:
             key, start_ns = (instrument.name, labels), self._since_ns

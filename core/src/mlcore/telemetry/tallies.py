@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from mlcore.telemetry.instruments import INSTRUMENTS, Instrument
+from mlcore.errors import FailedPreconditionError
+from mlcore.logs import get_logger
+from mlcore.telemetry.instruments import GAUGE, HISTOGRAM, INSTRUMENTS, Instrument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     Observer = Callable[[], Iterable[tuple[float, tuple[str, ...]]]]
 
-_BY_NAME = {instrument.name: instrument for instrument in INSTRUMENTS}
+log = get_logger("mlcore.metrics")
+
+_OWN = {instrument.name: instrument for instrument in INSTRUMENTS}
 
 
 class Counter:
-    """A number that grows: one series."""
+    """A number that is added to: one series."""
 
     __slots__ = ("total",)
 
@@ -30,8 +34,23 @@ class Counter:
         self.total: float = 0
 
     def add(self, count: float = 1) -> None:
-        """Let it grow."""
+        """Add to it."""
         self.total += count
+
+
+class Gauge:
+    """A number that is set: one series."""
+
+    __slots__ = ("is_new", "value")
+
+    def __init__(self) -> None:
+        self.value: float = 0
+        self.is_new = False
+
+    def set(self, value: float) -> None:
+        """Set it."""
+        self.value = value
+        self.is_new = True
 
 
 class Histogram:
@@ -54,7 +73,7 @@ class Histogram:
         self.total += value
 
 
-S = TypeVar("S", Counter, Histogram)
+Tally = Counter | Gauge | Histogram
 
 
 class Tallies:
@@ -62,16 +81,35 @@ class Tallies:
 
     def __init__(self) -> None:
         self.since_ns = time.time_ns()
-        self._series: dict[str, dict[tuple[str, ...], Counter | Histogram]] = {}
+        self._series: dict[Instrument, dict[tuple[str, ...], Tally]] = {}
         self._observers: list[tuple[Instrument, Observer]] = []
+        self._shapes: dict[str, Instrument] = {}
 
     def counter(self, instrument: Instrument, *labels: str) -> Counter:
         """Return the series of a counter with these labels, in the instrument's order."""
-        return self._of(instrument, labels, Counter())
+        found = self.of(instrument, labels)
+        assert isinstance(found, Counter), f"{instrument.name} is a {instrument.kind}"
+        return found
 
     def histogram(self, instrument: Instrument, *labels: str) -> Histogram:
         """Return the series of a histogram with these labels, in the instrument's order."""
-        return self._of(instrument, labels, Histogram(instrument.bounds))
+        found = self.of(instrument, labels)
+        assert isinstance(found, Histogram), f"{instrument.name} is a {instrument.kind}"
+        return found
+
+    def of(self, instrument: Instrument, labels: tuple[str, ...]) -> Tally:
+        """Return a series.
+
+        Raises:
+            FailedPreconditionError: Another instrument has this name.
+        """
+        assert len(labels) == len(instrument.labels), f"{instrument.name} has the labels {instrument.labels}"
+        series = self._series.get(instrument)
+        if series is None:
+            self._check_shape(instrument)
+            series = self._series.setdefault(instrument, {})
+        tally = series.get(labels)
+        return tally if tally is not None else series.setdefault(labels, _new(instrument))
 
     def observe(self, instrument: Instrument, observer: Observer) -> None:
         """Ask for values when somebody collects, in whatever thread that is: each with its labels."""
@@ -79,16 +117,16 @@ class Tallies:
 
     def forget(self, model: str, version: str) -> None:
         """Drop the series of a model that is gone."""
-        for name, series in self._series.items():
-            if _BY_NAME[name].labels[:2] == ("model", "version"):
+        for instrument, series in list(self._series.items()):
+            if instrument.labels[:2] == ("model", "version"):
                 for labels in [labels for labels in list(series) if labels[:2] == (model, version)]:
                     series.pop(labels, None)
 
     # --- for whoever collects ---
 
-    def series(self) -> list[tuple[Instrument, list[tuple[tuple[str, ...], Counter | Histogram]]]]:
+    def series(self) -> list[tuple[Instrument, list[tuple[tuple[str, ...], Tally]]]]:
         """Return every instrument that has been measured, with its series."""
-        return [(_BY_NAME[name], list(series.items())) for name, series in list(self._series.items())]
+        return [(instrument, list(series.items())) for instrument, series in list(self._series.items())]
 
     def observed(self) -> list[tuple[Instrument, list[tuple[tuple[str, ...], float]]]]:
         """Ask for the values that are only known when asked for."""
@@ -103,30 +141,64 @@ class Tallies:
         """Return what has come since this was asked before, as plain data."""
         changes: list[Any] = []
         for instrument, series in self.series():
+            key = instrument.name if _OWN.get(instrument.name) is instrument else list(instrument)
             for labels, tally in series:
                 if isinstance(tally, Counter):
                     total, tally.total = tally.total, 0
                     if total:
-                        changes.append([instrument.name, labels, total, None])
+                        changes.append([key, labels, total, None])
+                elif isinstance(tally, Gauge):
+                    if tally.is_new:
+                        tally.is_new = False
+                        changes.append([key, labels, tally.value, None])
                 elif any(tally.counts):
                     counts, tally.counts = tally.counts, [0] * len(tally.counts)
                     total, tally.total = tally.total, 0
-                    changes.append([instrument.name, labels, total, counts])
+                    changes.append([key, labels, total, counts])
         return changes
 
     def add(self, changes: list[Any]) -> None:
         """Add what a worker has measured."""
-        for name, labels, total, counts in changes:
-            instrument = _BY_NAME[name]
-            if counts is None:
-                self.counter(instrument, *labels).add(total)
+        for key, labels, value, counts in changes:
+            try:
+                tally = self.of(_OWN[key] if isinstance(key, str) else _instrument_of(key), tuple(labels))
+            except FailedPreconditionError as error:  # two models, in two workers, do not agree
+                log.warning("a metric of a model is left out", model=labels[0], reason=str(error))
+                continue
+            if isinstance(tally, Counter):
+                tally.add(value)
+            elif isinstance(tally, Gauge):
+                tally.set(value)
             else:
-                tally = self.histogram(instrument, *labels)
                 tally.counts = [before + count for before, count in zip(tally.counts, counts, strict=True)]
-                tally.total += total
+                tally.total += value
 
-    def _of(self, instrument: Instrument, labels: tuple[str, ...], new: S) -> S:
-        assert len(labels) == len(instrument.labels), f"{instrument.name} has the labels {instrument.labels}"
-        found = self._series.setdefault(instrument.name, {}).setdefault(labels, new)
-        assert isinstance(found, type(new)), f"{instrument.name} is a {instrument.kind}"
-        return found
+    def _check_shape(self, instrument: Instrument) -> None:
+        """Check that whoever reads will find one kind of thing under each name."""
+        known = self._shapes.setdefault(instrument.name.replace(".", "_"), instrument)
+        if _shape(known) != _shape(instrument):
+            raise FailedPreconditionError(
+                f"metric '{instrument.name}': it is a {_shown(instrument)} here, and '{known.name}' is a "
+                f"{_shown(known)} elsewhere; give them different names, or make them the same"
+            )
+
+
+def _new(instrument: Instrument) -> Tally:
+    if instrument.kind == HISTOGRAM:
+        return Histogram(instrument.bounds)
+    return Gauge() if instrument.kind == GAUGE else Counter()
+
+
+def _instrument_of(plain: list[Any]) -> Instrument:
+    name, kind, unit, labels, description, bounds = plain
+    return Instrument(name, kind, unit, tuple(labels), description, tuple(bounds))
+
+
+def _shape(instrument: Instrument) -> tuple[Any, ...]:
+    return instrument.name, instrument.kind, instrument.unit, instrument.bounds
+
+
+def _shown(instrument: Instrument) -> str:
+    unit = f" of unit '{instrument.unit}'" if instrument.unit else ""
+    buckets = f" with the buckets {list(instrument.bounds)}" if instrument.bounds else ""
+    return f"{instrument.kind}{unit}{buckets}"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from opentelemetry import metrics
+
 from mlcore.telemetry.exporters import LOGS, TRACES
+from mlcore.telemetry.forwarding import METRICS_API, ForwardedMeterProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +29,10 @@ def set_up_worker_telemetry(kinds: Iterable[str], outbox: Outbox) -> None:
         tame_opentelemetry()
     if TRACES in kinds:
         _forward_spans(outbox)
+    if METRICS_API in kinds:
+        provider = ForwardedMeterProvider()
+        metrics.set_meter_provider(provider)
+        outbox.add_source(METRICS_API, provider.taken)
     if LOGS in kinds:
         from mlcore.telemetry.log_lines import LineHandler
 

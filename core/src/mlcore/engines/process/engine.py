@@ -20,6 +20,7 @@ from mlcore.errors import ModelLoadError, SettingsError
 from mlcore.host import ModelHost
 from mlcore.logs import get_logger
 from mlcore.telemetry.arrivals import Arrivals
+from mlcore.telemetry.forwarding import METRICS_API, Replay
 from mlcore.telemetry.instruments import WORKER_CPU, WORKER_MEMORY, WORKERS
 from mlcore.telemetry.processes import memory_of, processor_time_of
 
@@ -52,6 +53,7 @@ class ProcessEngine(Engine):
         self._host = ModelHost(self.settings, self.plugins, self.tallies)
         self._arrivals = Arrivals()
         self._arrivals.add("tallies", lambda _, changes: self.tallies.add(changes))
+        self._arrivals.add(METRICS_API, Replay().take)
         self._facts = {**settings_to_facts(self.settings), "telemetry": self._arrivals.kinds}
         self._pools: dict[tuple[str, Path | None], Pool] = {}
         self.tallies.observe(WORKERS, self._observed_workers)
