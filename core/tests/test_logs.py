@@ -176,3 +176,9 @@ def test_warnings_of_python_are_lines_too(lines):
 
     (line,) = lines(write, use_structured_logging=True)
     assert "soon gone" in json.loads(line)["event"]
+
+
+def test_json_takes_any_value(lines):
+    (line,) = lines(lambda: log.warning("odd", value=object()), use_structured_logging=True)
+
+    assert json.loads(line)["value"].startswith("<object")

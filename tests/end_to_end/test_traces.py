@@ -146,6 +146,7 @@ def module_traced(request: pytest.FixtureRequest, folder: Path) -> Iterator[Trac
     yield Traced(server, collector)
     assert server.stop() == 0
     stop()
+    assert all(json.loads(line)["event"] for line in server.log)
 
 
 @pytest.fixture
@@ -190,6 +191,21 @@ def test_a_batch_is_a_run_that_its_requests_link_to(traced: Traced) -> None:
     assert spans.one("mine").parent_id == spans.one("predict").span_id
     fronts = {span.span_id: span.trace_id for span in spans.named(ROUTE)}
     assert all(fronts[span.parent_id] == span.trace_id for span in members)
+
+
+def test_of_a_batch_that_fails_each_request_is_run_within_its_own_trace(traced: Traced) -> None:
+    parents = {f"00-{index:032x}-00000000000000aa-01": f"{index:032x}" for index in (1, 2)}
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda parent: traced.infer("batched", -1, parent), parents))
+
+    assert [answer.status for answer in answers] == [500, 500]
+    spans = traced.collector
+    spans.wait(lambda: len(spans.spans) >= 13)
+    run, members = spans.one("run"), spans.named("batch")
+    merged, *alone = spans.named("predict")
+    assert (run.status, run.attributes["error.type"], merged.parent_id) == (ERROR, "ValueError", run.span_id)
+    assert {(span.parent_id, span.trace_id) for span in alone} == {(span.span_id, span.trace_id) for span in members}
+    assert {span.status for span in members} == {ERROR}
 
 
 def test_a_request_that_waited_for_its_turn_says_so(traced: Traced, folder: Path) -> None:

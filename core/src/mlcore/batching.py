@@ -24,7 +24,7 @@ from mlcore.merging import Merger, shared_parameters
 from mlcore.methods import is_cancelled
 from mlcore.request_parameters import priority_of
 from mlcore.telemetry import is_tracing
-from mlcore.telemetry.batch_spans import joined_span, shared_span, use_span
+from mlcore.telemetry.batch_spans import end_span, joined_span, shared_span, use_span
 from mlcore.telemetry.instruments import BATCH_ROWS
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Batcher:
             raise
         finally:
             if member.span is not None:
-                member.span.end()
+                end_span(member.span, member.answer)
 
     # --- when a batch is released ---
 

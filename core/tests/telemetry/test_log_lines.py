@@ -64,3 +64,11 @@ def test_a_line_may_hold_anything():
     assert len(record.body) == 16 * 1024
     assert record.severity_text == "FATAL"
     assert record.attributes["odd"].startswith("<object")
+
+
+def test_a_line_that_cannot_be_read_harms_nobody(capsys):
+    logger = logging.Logger("mine")
+    logger.addHandler(LineHandler(print))
+    logger.warning("%d", "no number")
+
+    assert "no number" in capsys.readouterr().err

@@ -51,6 +51,20 @@ def test_what_comes_after_the_end_is_dropped():
     outbox.put("a", 1)
 
 
+def test_what_cannot_be_taken_is_a_line_of_the_log(caplog):
+    def refuse(pid, items):
+        raise ValueError("not mine")
+
+    arrivals, taken = Arrivals(), []
+    arrivals.add("a", refuse)
+    arrivals.add("b", lambda pid, items: taken.extend(items))
+    arrivals.take(7, {"a": [1], "b": [2]})
+
+    (record,) = caplog.records
+    assert (record.kind, record.pid) == ("a", 7)
+    assert taken == [2]
+
+
 def test_where_nobody_collects_workers_are_asked_for_nothing_and_what_comes_is_dropped():
     arrivals = Arrivals()
 

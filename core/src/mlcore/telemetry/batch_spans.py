@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
@@ -28,6 +29,15 @@ def use_span(span: Span) -> AbstractContextManager[Any]:
     from opentelemetry import trace
 
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
+
+
+def end_span(span: Span, answer: asyncio.Future[Any]) -> None:
+    """End the span of a request with its answer, which may be an error."""
+    from mlcore.telemetry.tracing import fail
+
+    if answer.done() and not answer.cancelled() and (error := answer.exception()) is not None:
+        fail(span, error)
+    span.end()
 
 
 @contextmanager
