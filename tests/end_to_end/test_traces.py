@@ -35,6 +35,9 @@ log = logging.getLogger("mine")
 
 
 class Answers(MLModel):
+    def unload(self):
+        log.warning("the last word")
+
     def answer(self, payload):
         x = self.decode(payload.inputs[0], NumpyCodec)
         with tracer.start_as_current_span("mine"):
@@ -146,6 +149,8 @@ def module_traced(request: pytest.FixtureRequest, folder: Path) -> Iterator[Trac
     yield Traced(server, collector)
     assert server.stop() == 0
     stop()
+    last = [line for line in collector.lines if line.text == "the last word"]
+    assert len(last) == len(SETTINGS), "each is delivered, whatever process it comes from"
     assert all(json.loads(line)["event"] for line in server.log)
 
 

@@ -395,3 +395,12 @@ def test_a_client_that_sends_a_large_body_in_vain_reads_why(rest, method, path, 
     answer = rest.request(method, path, bytes(5_000_000), {**headers, "Connection": "close"})
 
     assert answer.status == status
+
+
+def test_a_request_without_an_id_has_that_of_its_header(serve):
+    serving = serve()
+
+    assert serving.ask("echo", "x", {"X-Request-Id": "r-1"}).json()["id"] == "r-1"
+    assert serving.ask("echo", "x", {"X-Request-Id": "no id"}).json()["id"] != "no id"
+    body = {"id": "own", "inputs": [{"name": "x", "datatype": "INT8", "shape": [1], "data": [1]}]}
+    assert serving.post("/v2/models/echo/infer", body, {"X-Request-Id": "r-1"}).json()["id"] == "own"
