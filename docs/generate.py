@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlcore import errors, hookspecs
 from mlcore.settings import CorsSettings, ModelParameters, ModelSettings, PluginSettings, Settings, TensorSettings
+from mlcore.telemetry.instruments import GAUGE, INSTRUMENTS
+from transport_metrics.names import prometheus_name
 from transport_rest.status import STATUSES
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def pages() -> dict[str, str]:
     written = {"settings.md": _settings_page(), "hooks.md": _hooks_page(), "errors.md": _errors_page()}
     for page in sorted(HERE.glob("*.md")):
         if page.name not in written:
-            written[page.name] = _with_files(page.read_text(encoding="utf-8"))
+            written[page.name] = _with_metrics(_with_files(page.read_text(encoding="utf-8")))
     return written
 
 
@@ -40,6 +42,18 @@ def _with_files(text: str) -> str:
         return f"<!-- file: {block['path']} -->\n```{block['language']}\n{content}\n```"
 
     return re.sub(r"<!-- file: (?P<path>\S+) -->\n```(?P<language>\w*)\n.*?```", filled, text, flags=re.DOTALL)
+
+
+def _with_metrics(text: str) -> str:
+    """Fill the place for the table of metrics, where a page has one."""
+    lines = ["| metric | in Prometheus | unit | labels | what it says |", "|---|---|---|---|---|"]
+    for known in INSTRUMENTS:
+        labels = ", ".join(f"`{label}`" for label in known.labels)
+        name = f"`{known.name}`" if known.kind == GAUGE else f"`{known.name}`<br>{known.kind}"
+        unit = known.unit or "1"
+        lines.append(f"| {name} | `{prometheus_name(known)}` | {unit} | {labels} | {known.description} |")
+    table = "<!-- metrics -->\n" + "\n".join(lines) + "\n<!-- /metrics -->"
+    return re.sub(r"<!-- metrics -->\n.*?<!-- /metrics -->", lambda _: table, text, flags=re.DOTALL)
 
 
 def _settings_page() -> str:
