@@ -4,7 +4,7 @@ import json
 
 import pytest
 from mlcore.engine import Call
-from mlcore.peek import urgency_of
+from mlcore.peek import id_of, urgency_of
 from mlcore.request_parameters import LOWEST
 from mlcore_protocol.protobuf_format import PROTOBUF
 from mlcore_protocol.protobuf_wire import with_length
@@ -61,3 +61,16 @@ def test_a_protobuf_message_without_urgency_or_sense_is_left_to_the_host(body: b
 
 def test_other_forms_are_left_to_the_host() -> None:
     assert urgency_of(Call("m", None, "text/plain", b'{"parameters": {"priority": 1}}')) == (LOWEST, None)
+
+
+def test_the_id_of_a_request_is_seen() -> None:
+    head = b'{"inputs": [{"data": [1]}], "id": "r-1"}'
+
+    assert id_of(Call("m", None, "application/json", head)) == "r-1"
+    assert id_of(Call("m", None, "application/octet-stream", head + bytes(10**6), len(head))) == "r-1"
+    assert id_of(Call("m", None, PROTOBUF, memoryview(bytearray(with_length(3, b"r-1"))))) == "r-1"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"id": 1}', b'{"id": "a"', b"\xff", b'{"id": "1"}' + b" " * 70_000])
+def test_a_request_without_an_id_or_sense_or_end_has_none(body: bytes) -> None:
+    assert id_of(Call("m", None, "application/json", body)) is None

@@ -324,6 +324,18 @@ def test_a_line_of_the_access_log_names_the_span_of_its_request(traced: Traced) 
     assert {name: line.attributes[name] for name in expected} == expected
 
 
+def test_the_lines_of_a_failure_have_one_id_though_the_client_gave_none(traced: Traced) -> None:
+    traced.infer("awaited", -1)
+
+    found = traced.collector
+    lines = {"the model failed", "request"}
+    found.wait(lambda: len(found.spans) >= 4 and lines <= {line.text for line in found.lines})
+    failed, answered = ([line for line in found.lines if line.text == text] for text in ("the model failed", "request"))
+    assert failed[-1].attributes["request_id"] == answered[-1].attributes["request_id"]
+    assert failed[-1].attributes["error_id"]
+    assert failed[-1].trace_id == answered[-1].trace_id == TRACE_ID
+
+
 def test_a_call_of_grpc_is_traced_as_a_request_is(traced: Traced) -> None:
     tensor = tritonclient.grpc.InferInput("x", [1, 1], "FP64")
     tensor.set_data_from_numpy(np.array([[1.0]]))

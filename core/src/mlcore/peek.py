@@ -1,4 +1,4 @@
-"""A look at what a request says of its own urgency, without reading it: only for one that has to wait."""
+"""A look at what a request says of itself, without reading it: its urgency if it has to wait, its id for a log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ class _Head(msgspec.Struct):
     parameters: dict[str, Any] | None = None
 
 
+class _Named(msgspec.Struct):
+    id: str | None = None
+
+
 _read = msgspec.json.Decoder(_Head).decode
+_read_id = msgspec.json.Decoder(_Named).decode
 
 _limits = Limits()
 
@@ -42,8 +47,24 @@ def urgency_of(call: Call) -> tuple[int, float | None]:
         return LOWEST, None
 
 
+def id_of(call: Call) -> str | None:
+    """Return the id that a call names itself by, as far as that is seen."""
+    try:
+        if call.media_type == PROTOBUF:
+            return read_head(call.body, _limits).id
+        head = _json_head(call)
+        return None if head is None else _read_id(head).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InferenceError):
+        return None
+
+
 def _json_parameters(call: Call) -> dict[str, Any] | None:
+    head = _json_head(call)
+    return None if head is None else _read(head).parameters
+
+
+def _json_head(call: Call) -> memoryview | None:
     length = len(call.body) if call.head_length is None else call.head_length
     if length > _LONGEST or not call.media_type.startswith("application/"):
         return None
-    return _read(memoryview(call.body)[:length]).parameters
+    return memoryview(call.body)[:length]

@@ -30,6 +30,30 @@ def test_each_request_is_one_line(serve, lines, option):
     assert second.duration_ms > 0
 
 
+def test_a_line_has_the_id_that_the_answer_has(serve, lines):
+    serving = serve(access_log=1)
+    body = {"id": "own", "inputs": [{"name": "x", "datatype": "INT8", "shape": [1], "data": [1]}]}
+    answers = [
+        serving.post("/v2/models/echo/infer", body, {"X-Request-Id": "r-1"}),
+        serving.ask("echo", "x", {"X-Request-Id": "r-1"}),
+        serving.ask("echo", "x"),
+    ]
+    serving.stop()
+
+    ids = [line.request_id for line in lines()]
+    assert ids == [answer.json()["id"] for answer in answers]
+    assert ids[:2] == ["own", "r-1"]
+
+
+def test_a_failure_of_a_model_and_its_request_are_found_by_one_id(serve, lines, caplog):
+    serving = serve(access_log=1)
+    serving.ask("failing", "unforeseen")
+    serving.stop()
+
+    (failure,) = [record for record in caplog.records if record.getMessage() == "the model failed"]
+    assert lines()[0].request_id == failure.request_id
+
+
 def test_unless_it_is_asked_for_no_request_is_a_line(serve, lines):
     serving = serve()
     serving.get("/v2")

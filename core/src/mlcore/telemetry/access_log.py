@@ -34,9 +34,13 @@ class AccessLog:
         fraction = 1.0 if settings.debug else settings.access_log
         return cls(fraction) if fraction else None
 
+    def chooses(self) -> bool:
+        """Say whether a request gets a line however it ends."""
+        return self._fraction == 1 or random.random() < self._fraction  # noqa: S311  # nobody gains from knowing
+
     def wants(self, is_server_error: bool) -> bool:
-        """Say whether a request gets a line."""
-        return is_server_error or self._fraction == 1 or random.random() < self._fraction  # noqa: S311  # no secret
+        """Say whether a request that has ended gets a line, if nobody asked before."""
+        return is_server_error or self.chooses()
 
     def write(
         self,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from mlcore.peek import id_of
 from mlcore.request_id import request_id_of
 
-from transport_rest.infer_route import target_of
+from transport_rest.infer_route import CALL, REQUEST_ID, target_of
 from transport_rest.status import CLIENT_GONE, shown_path
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ def logged(app: App, access_log: AccessLog) -> App:
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         since = time.monotonic()
+        is_chosen = access_log.chooses()
+        if is_chosen:  # a request that names no id gets one here, so that lines of its model have the same
+            scope[REQUEST_ID] = _header_of(scope) or uuid4().hex
         status = CLIENT_GONE
         received = sent = 0
 
@@ -40,7 +45,7 @@ def logged(app: App, access_log: AccessLog) -> App:
 
         await app(scope, receiving, sending)
         is_server_error = status >= 500
-        if access_log.wants(is_server_error):
+        if is_chosen or is_server_error:
             model, version = target_of(scope["raw_path"]) or (None, None)
             client = scope.get("client")
             access_log.write(
@@ -51,10 +56,21 @@ def logged(app: App, access_log: AccessLog) -> App:
                 request_bytes=received,
                 response_bytes=sent,
                 peer=client[0] if client else None,
-                request_id=request_id_of(dict(scope["headers"]).get(b"x-request-id")),
+                request_id=_id_of(scope),
                 model=model,
                 version=version,
                 is_server_error=is_server_error,
             )
 
     return wrapped
+
+
+def _id_of(scope: Scope) -> str | None:
+    """Return the id under which the model's log lines know a request: its own, or else one of the transport's."""
+    call = scope.get(CALL)
+    own = id_of(call) if call is not None else None
+    return own or scope.get(REQUEST_ID) or _header_of(scope)
+
+
+def _header_of(scope: Scope) -> str | None:
+    return request_id_of(dict(scope["headers"]).get(b"x-request-id"))

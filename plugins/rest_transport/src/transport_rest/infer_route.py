@@ -32,6 +32,10 @@ JSON = "application/json"
 BINARY = "application/octet-stream"
 TRACE = "transport_rest.trace"
 """Where the scope of a request that is traced has what a call carries on."""
+REQUEST_ID = "transport_rest.request_id"
+"""Where the scope has the id that the request is known by if it names none."""
+CALL = "transport_rest.call"
+"""Where the scope has what went to the dispatcher."""
 HEAD_LENGTH = b"inference-header-content-length"
 
 _VERBS = frozenset({"infer", "generate"})
@@ -82,7 +86,7 @@ class InferRoute:
             if target is None:
                 await self._others(scope, receive, send)
             elif scope["method"] == "POST":
-                call = await self._call(target, scope, receive)
+                call = scope[CALL] = await self._call(target, scope, receive)
                 connection.working = asyncio.current_task()
                 try:
                     answer = await self._infer(call)
@@ -119,7 +123,7 @@ class InferRoute:
             await read_body(receive, headers, self._max_body_bytes)
             raise
         body = await read_body(receive, headers, self._max_body_bytes, head_length)
-        request_id = request_id_of(headers.get(b"x-request-id"))
+        request_id = scope.get(REQUEST_ID) or request_id_of(headers.get(b"x-request-id"))
         return Call(target[0], target[1], media_type, body, head_length, lines, request_id, trace=scope.get(TRACE))
 
 
