@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
+from contextlib import aclosing
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
@@ -96,9 +97,10 @@ class ProcessEngine(Engine):
             while True:
                 worker = await pool.worker_for(placement)
                 try:
-                    async for answer in worker.stream(placement.number, call):
-                        is_answered = True
-                        yield answer
+                    async with aclosing(worker.stream(placement.number, call)) as answers:
+                        async for answer in answers:
+                            is_answered = True
+                            yield answer
                     return
                 except WorkerGoneError as error:
                     if error.has_begun or is_answered:

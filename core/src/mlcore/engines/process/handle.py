@@ -19,7 +19,6 @@ from mlcore.engines.process.frames import AHEAD, Frame, Kind
 from mlcore.engines.process.shared_area import SharedArea
 from mlcore.engines.process.status_page import StatusPage
 from mlcore.errors import UnavailableError
-from mlcore.methods import is_cancelled
 from mlcore.telemetry.steps import Steps
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class WorkerHandle:
         self.place = place
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[Frame]] = {}
-        self._streams: dict[int, asyncio.Queue[Frame]] = {}
+        self._streams: dict[int, asyncio.Queue[Frame | WorkerGoneError]] = {}
         self._requests: dict[int, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._exited = asyncio.Event()
@@ -154,9 +153,6 @@ class WorkerHandle:
         number = next(self._numbers)
         try:
             frame = await self._asked(number, Kind.LOAD, {"model": model, "plan": plan})
-        except asyncio.CancelledError:
-            self._cancel(number)
-            raise
         finally:
             self.loading.discard(model)
         self.models.add(model)
@@ -191,11 +187,6 @@ class WorkerHandle:
         self._open(number, model)
         try:
             frame = await self._asked(number, Kind.INFER, _facts(model, call), call)
-        except asyncio.CancelledError:
-            if is_cancelled():
-                self._cancel(number)
-                await self._over(number)
-            raise
         finally:
             self._close(number)
         return _answer(frame)
@@ -211,9 +202,11 @@ class WorkerHandle:
             self._send(Kind.STREAM, number, _facts(model, call), call)
             while True:
                 frame = await queue.get()
-                is_over = frame.kind is not Kind.ITEM
+                is_over = isinstance(frame, WorkerGoneError) or frame.kind is not Kind.ITEM
+                if isinstance(frame, WorkerGoneError):
+                    raise frame
                 if frame.kind is Kind.FAILURE:
-                    raise from_facts(frame.facts) if frame.facts is not None else self._gone(number)
+                    raise from_facts(frame.facts)
                 if is_over:
                     return
                 yield _answer(frame)
@@ -269,8 +262,15 @@ class WorkerHandle:
         try:
             self._send(kind, number, facts, call)
             frame = await answer
+        except asyncio.CancelledError:
+            # An exchange that was answered in this very moment is over: the worker would say nothing more of it.
+            if answer.cancelled() and kind in (Kind.LOAD, Kind.INFER):
+                self._cancel(number)
+                if kind is Kind.INFER:
+                    await self._over(number)
+            raise
         finally:
-            del self._answers[number]
+            self._answers.pop(number, None)
         if frame.kind is Kind.FAILURE:
             raise from_facts(frame.facts)
         return frame
@@ -283,8 +283,6 @@ class WorkerHandle:
                 await over
         except WorkerGoneError:
             return
-        finally:
-            del self._answers[number]
 
     def _send(self, kind: Kind, number: int, facts: Any, call: Call | None = None) -> None:
         try:
@@ -331,9 +329,9 @@ class WorkerHandle:
         for number, answer in self._answers.items():
             if not answer.done():
                 answer.set_exception(self._gone(number))
-        self._exited.set()
         for number, queue in self._streams.items():
-            queue.put_nowait(Frame(Kind.FAILURE, number))
+            queue.put_nowait(self._gone(number))
+        self._exited.set()
         self._channel.let_go()
         self._page.close()
 

@@ -89,8 +89,8 @@ class Worker:
 
     def _on_frame(self, frame: Frame) -> None:
         if frame.kind is Kind.CANCEL:
-            if task := self._tasks.get(frame.number):
-                task.cancel()
+            # Later in this turn: a task that is cancelled before its first step ends without a word to the front.
+            asyncio.get_running_loop().call_soon(self._cancel, frame.number)
         elif frame.kind is Kind.MORE:
             if credit := self._credits.get(frame.number):
                 for _ in range(frame.facts):
@@ -109,6 +109,10 @@ class Worker:
         else:
             task = asyncio.ensure_future(self._answered(frame.number, _WORK[frame.kind](self, frame)))
             self._tasks[frame.number] = task
+
+    def _cancel(self, number: int) -> None:
+        if task := self._tasks.get(number):
+            task.cancel()
 
     async def _answered(self, number: int, work: Coroutine[Any, Any, None]) -> None:
         """Do what a frame asks, and send the failure if it fails: the front waits until each exchange is over."""
