@@ -77,7 +77,7 @@ class ProcessEngine(Engine):
         placement = Placement(next(self._numbers), settings.name, facts, settings.replicas)
         pool = await self._pool_of(settings)
         try:
-            facts = await pool.add(placement)
+            facts = await pool.add(placement, settings.parallel_workers or max(1, self.settings.parallel_workers))
         except BaseException:
             await self._close_if_empty(pool)
             raise
@@ -127,19 +127,17 @@ class ProcessEngine(Engine):
         await asyncio.gather(*(pool.stop(grace_s) for pool in self._pools.values()))
 
     async def _pool_of(self, settings: ModelSettings) -> Pool:
-        """Return the pool that a model's settings name, with as many workers as they ask for.
+        """Return the pool that a model's settings name.
 
         Raises:
-            ModelLoadError: Its environment cannot be used, or no worker can be started.
+            ModelLoadError: Its environment cannot be used.
         """
         parameters = settings.parameters
         name = parameters.inference_pool_gid or ""
         if not name and (parameters.autogenerate_inference_pool_gid or settings.parallel_workers is not None):
             name = str(uuid.uuid4())
         environment = await asyncio.to_thread(environment_of, settings, self.settings.environments_dir)
-        pool = self._pool(name, environment)
-        await pool.grow(settings.parallel_workers or max(1, self.settings.parallel_workers))
-        return pool
+        return self._pool(name, environment)
 
     def _pool(self, name: str, environment: Path | None = None) -> Pool:
         """Return the pool of a name and an environment, or a new one."""

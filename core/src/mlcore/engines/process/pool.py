@@ -23,6 +23,9 @@ log = get_logger("mlcore.workers")
 # A worker that lives shorter than this has failed at once; the next one waits longer.
 _SHORT_LIFE_S = 60.0
 _LONGEST_WAIT_S = 30.0
+# How long a model rests that could not be loaded in a new worker, twice as long after each further attempt.
+_FIRST_RETRY_S = 1.0
+_LONGEST_RETRY_S = 300.0
 # How long a request waits for a worker that is being started in the place of the only one.
 _PATIENCE_S = 10.0
 _CHECKS_PER_TIMEOUT = 4
@@ -41,6 +44,7 @@ class Placement:
         workers: Those that have it.
         breaker: Says whether it may be tried again.
         failure: Why it could not be loaded again in a new worker.
+        is_retried: Whether that is tried again and again.
     """
 
     def __init__(self, number: int, name: str, plan: dict[str, Any], replicas: int | None) -> None:
@@ -51,6 +55,7 @@ class Placement:
         self.workers: list[WorkerHandle] = []
         self.breaker = Breaker()
         self.failure = ""
+        self.is_retried = False
         self.arrived = asyncio.Event()
 
     @property
@@ -97,6 +102,7 @@ class Pool:
         self._workers: list[WorkerHandle] = []
         self._places: set[int] = set()
         self._placements: dict[int, Placement] = {}
+        self._arriving: set[Placement] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._loads = 0
@@ -116,7 +122,7 @@ class Pool:
     @property
     def is_empty(self) -> bool:
         """Whether no model lives here, nor is being loaded."""
-        return not self._placements and not self._loads
+        return not self._placements and not self._arriving
 
     async def grow(self, size: int) -> None:
         """Start workers until there are so many; there may be more already.
@@ -137,26 +143,18 @@ class Pool:
         for placement in list(self._placements.values()):
             self._run(self._restore(placement))
 
-    async def add(self, placement: Placement) -> dict[str, Any]:
-        """Load a model, and return what a worker says of it.
+    async def add(self, placement: Placement, size: int) -> dict[str, Any]:
+        """Load a model, with at least so many workers, and return what one of them says of it.
 
         Raises:
             MLCoreError: It cannot be loaded; no worker has it.
         """
+        self._arriving.add(placement)
         try:
-            await self._enter()
-            try:
-                facts = await self._load(placement)
-            finally:
-                self._leave()
-        except WorkerGoneError:
-            # A worker that ended had perhaps several models under way: this one shows alone whether it is to blame.
-            async with self._turn:
-                await self._no_loads.wait()
-                try:
-                    facts = await self._load(placement)
-                except WorkerGoneError as error:
-                    raise ModelLoadError(f"the worker that loaded it ended: {self._last_cause}") from error
+            await self.grow(size)
+            facts = await self._loaded(placement)
+        finally:
+            self._arriving.discard(placement)
         self._placements[placement.number] = placement
         # Workers that came up meanwhile know nothing of it.
         self._run(self._restore(placement))
@@ -197,6 +195,22 @@ class Pool:
 
     # --- loading ---
 
+    async def _loaded(self, placement: Placement) -> dict[str, Any]:
+        try:
+            await self._enter()
+            try:
+                return await self._load(placement)
+            finally:
+                self._leave()
+        except WorkerGoneError:
+            # A worker that ended had perhaps several models under way: this one shows alone whether it is to blame.
+            async with self._turn:
+                await self._no_loads.wait()
+                try:
+                    return await self._load(placement)
+                except WorkerGoneError as error:
+                    raise ModelLoadError(f"the worker that loaded it ended: {self._last_cause}") from error
+
     async def _enter(self) -> None:
         """Load beside others, unless one has to be alone."""
         async with self._turn:
@@ -210,7 +224,8 @@ class Pool:
 
     async def _load(self, placement: Placement) -> dict[str, Any]:
         """Load a model in as many workers as it wants to be in, or in none."""
-        await self._has_worker.wait()
+        while not self._workers:
+            await self._has_worker.wait()
         chosen = self._chosen(placement)
         # While other models live here, one worker is risked first.
         first = chosen[:1] if self._placements else chosen
@@ -275,7 +290,7 @@ class Pool:
 
     def _on_lost(self, worker: WorkerHandle) -> None:
         """Send no more requests to a worker."""
-        for placement in self._placements.values():
+        for placement in (*self._placements.values(), *self._arriving):
             placement.workers = [other for other in placement.workers if other is not worker]
 
     def _on_exit(self, worker: WorkerHandle) -> None:
@@ -303,7 +318,7 @@ class Pool:
         if blamed is not None and blamed.breaker.record(worker.cause, at_load=bool(worker.loading)):
             log.error("a model rests, for its workers end again and again", model=blamed.name, reason=blamed.problem)
             blamed.arrived.set()  # whoever waits for it is told
-            self._run(self._restore(blamed, blamed.breaker.left_s))
+            self._run(self._restore_rested(blamed))
         now = time.monotonic()
         self._deaths = self._deaths + 1 if now - self._last_death < _SHORT_LIFE_S else 0
         self._last_death = now
@@ -324,25 +339,51 @@ class Pool:
                 return
             await self._restore(placement)
 
-    async def _restore(self, placement: Placement, wait_s: float = 0.0) -> None:
-        """Load a model in the workers that it should be in and is not."""
-        await asyncio.sleep(wait_s)
+    async def _restore(self, placement: Placement) -> bool:
+        """Load a model in the workers that it should be in and is not; return whether nothing was in the way."""
         if placement.breaker.is_open or self._placements.get(placement.number) is not placement:
-            return
-        for worker in self._chosen(placement):
-            try:
-                await worker.load(placement.number, placement.plan)
-            except WorkerGoneError:
-                continue  # what ends a worker is dealt with where it is noticed
-            except MLCoreError as error:
-                placement.failure = f"it cannot be loaded again in a new worker: {error}"
-                placement.arrived.set()
-                log.error("a model cannot be loaded again in a new worker", model=placement.name, reason=str(error))
-                return
-            if self._placements.get(placement.number) is placement:
-                self._place(worker, placement)
-            else:
-                worker.forget(placement.number)
+            return True
+        chosen = self._chosen(placement)
+        try:
+            for worker in chosen:
+                await self._restore_in(worker, placement)
+        except MLCoreError as error:
+            placement.failure = f"it cannot be loaded again in a new worker: {error}"
+            placement.arrived.set()
+            log.error("a model cannot be loaded again in a new worker", model=placement.name, reason=str(error))
+            if not placement.is_retried:
+                placement.is_retried = True
+                self._run(self._retry(placement))
+            return False
+        finally:
+            for worker in chosen:
+                worker.loading.discard(placement.number)
+        return True
+
+    async def _restore_in(self, worker: WorkerHandle, placement: Placement) -> None:
+        try:
+            await worker.load(placement.number, placement.plan)
+        except WorkerGoneError:
+            return  # what ends a worker is dealt with where it is noticed
+        if self._placements.get(placement.number) is placement:
+            self._place(worker, placement)
+        else:
+            worker.forget(placement.number)
+
+    async def _restore_rested(self, placement: Placement) -> None:
+        while placement.breaker.is_open:  # noqa: ASYNC110  # a timer may be a little early
+            await asyncio.sleep(placement.breaker.left_s)
+        await self._restore(placement)
+
+    async def _retry(self, placement: Placement) -> None:
+        """Try to restore a model, less and less often: what it is loaded from may only have been away."""
+        wait_s = _FIRST_RETRY_S
+        is_restored = False
+        while not is_restored:
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_RETRY_S)
+            is_restored = await self._restore(placement)
+        placement.is_retried = False
 
     async def _watch(self) -> None:
         """Kill the workers that show no sign of life for too long.
