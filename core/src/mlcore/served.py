@@ -45,7 +45,7 @@ class Served:
     def __init__(self, model: LoadedModel, max_queue_size: int, tallies: Tallies | None = None) -> None:
         name, version = model.settings.name, model.settings.parameters.version or ""
         self.model = model
-        self.measures = RequestMeasures(tallies or Tallies(), name, version)
+        self.measures = RequestMeasures.of(tallies or Tallies(), name, version)
         self.under_way = 0
         self.waiting = 0
         self._max_queue_size = max_queue_size

@@ -20,7 +20,7 @@ from mlcore.plugins import Plugins
 from mlcore.registry import ModelRegistry, called
 from mlcore.repository import FolderRepository
 from mlcore.settings_sources import read_settings
-from mlcore.telemetry.tallies import Tallies
+from mlcore.telemetry.tallies import SORT_S, Tallies
 from mlcore.transport import Transport, find_transports
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class Server:
             await self._stop_transports(0)
             raise
         self._is_started = True
+        self._sorting = asyncio.create_task(self._sort_in(), name="mlcore-tallies")
         try:
             for record in self.plugins.broken:
                 log.warning("plugin is broken", plugin=record.name, reason=record.error)
@@ -178,7 +179,13 @@ class Server:
             await self._engine.stop(_HURRIED_S if self._hurried.is_set() else _LEAST_UNLOAD_S)
         except Exception:  # a plugin's engine may raise anything
             log.exception("the engine did not stop well")
+        self._sorting.cancel()
         self.plugins.shutdown(self.settings)
+
+    async def _sort_in(self) -> None:
+        while True:
+            await asyncio.sleep(SORT_S)
+            self.tallies.sort_in()
 
     async def _stop_transports(self, grace_s: float) -> None:
         stopped = await asyncio.gather(

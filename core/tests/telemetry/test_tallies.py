@@ -1,5 +1,8 @@
 """The numbers that measurements are added to: handles, and what goes from a worker to the front."""
 
+import math
+import threading
+
 import pytest
 from measured import seen
 from mlcore.telemetry.instruments import (
@@ -18,9 +21,40 @@ def test_a_value_at_a_bound_is_in_the_bucket_below_it() -> None:
 
     for value in (1, 2, 3, 512, 513):
         rows.record(value)
+    rows.sort_in()
 
     assert rows.counts == [1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1]
     assert rows.total == 1031
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 5000])
+def test_many_values_are_sorted_in_as_one_by_one(count: int) -> None:
+    values = [(number * 7919 % 1000) / 7 for number in range(count)]
+    rows = Tallies().histogram(BATCH_ROWS, "m", "", "full")
+
+    for value in values:
+        rows.record(value)
+    rows.sort_in()
+    rows.sort_in()
+
+    bounds = [*BATCH_ROWS.bounds, math.inf]
+    under = [sum(value <= bound for value in values) for bound in bounds]
+    assert rows.counts == [above - below for below, above in zip([0, *under], under, strict=False)]
+    assert rows.total == pytest.approx(sum(values))
+
+
+def test_values_of_several_threads_are_all_counted() -> None:
+    tallies = Tallies()
+    rows = tallies.histogram(BATCH_ROWS, "m", "", "full")
+    threads = [threading.Thread(target=lambda: [rows.record(3) for _ in range(20_000)]) for _ in range(4)]
+
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        tallies.sort_in()
+    tallies.sort_in()
+
+    assert sum(rows.counts) == 80_000
 
 
 def test_the_same_labels_are_the_same_series() -> None:
@@ -48,6 +82,7 @@ def test_what_one_has_taken_another_adds() -> None:
     front.add(worker.taken())
     rows.record(5)
     front.add(worker.taken())
+    front.sort_in()
 
     assert worker.taken() == []
     assert front.histogram(BATCH_ROWS, "m", "", "full").counts[2:4] == [1, 1]

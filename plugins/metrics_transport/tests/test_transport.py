@@ -14,6 +14,7 @@ from mlcore.errors import PortInUseError
 from mlcore.telemetry.instruments import QUEUE_SIZE
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics_families
 from prometheus_client.parser import text_string_to_metric_families
+from transport_metrics.names import prometheus_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,3 +171,18 @@ async def test_names_of_mlserver_are_shown_where_asked_for(serve: Callable[..., 
     assert any(name.startswith("own_requests_in_progress") for name in samples)
     assert 'mlcore_request_size_bytes_count{model="quiet",version=""}' in samples
     assert list(open_metrics_families(open_metrics.text))
+
+
+async def test_every_metric_has_the_name_that_the_documentation_says(serve: Callable[..., Any]) -> None:
+    async with serve() as served:
+        await served.ask()
+        found = {family.name: family for family in text_string_to_metric_families((await served.scrape()).text)}
+        measured = [known for known, series in served.server.tallies.series() if series]
+        measured += [known for known, values in served.server.tallies.observed() if values]
+
+    names = {prometheus_name(known).removesuffix("_total") for known in measured}
+    assert len(names) > 12
+    assert names <= found.keys()
+    assert {found[prometheus_name(known).removesuffix("_total")].documentation for known in measured} == {
+        known.description for known in measured
+    }

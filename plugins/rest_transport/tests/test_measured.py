@@ -4,7 +4,14 @@ import re
 import time
 
 import pytest
-from mlcore.telemetry.instruments import HTTP_ACTIVE, HTTP_DURATION, HTTP_REQUEST_SIZE, HTTP_RESPONSE_SIZE, Instrument
+from mlcore.telemetry.instruments import (
+    HTTP_ACTIVE,
+    HTTP_DURATION,
+    HTTP_REQUEST_SIZE,
+    HTTP_RESPONSE_SIZE,
+    REQUEST_DURATION,
+    Instrument,
+)
 from mlcore.telemetry.tallies import Histogram, Tallies
 
 ECHO = "/v2/models/echo/infer"
@@ -53,6 +60,17 @@ def test_requests_are_measured_by_method_route_and_status(serve) -> None:
         ("GET",): 0,
         ("_OTHER",): 0,
     }
+
+
+def test_nothing_is_measured_where_opentelemetry_is_switched_off(serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    rest = serve()
+
+    assert rest.ask("echo", "x").status == 200
+    assert rest.ask("no-such-model", "x").status == 404
+
+    assert seen(rest.server.tallies, HTTP_DURATION) == {}
+    assert seen(rest.server.tallies, REQUEST_DURATION)["echo", "", "ok"] == (0, 0)
 
 
 @pytest.mark.parametrize("is_on", [True, False])

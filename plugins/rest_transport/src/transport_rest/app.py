@@ -31,7 +31,8 @@ def build_app(settings: Settings, dispatcher: Dispatcher, control: ControlPlane)
         from transport_rest.cors import with_cors
 
         app = with_cors(app, settings.cors_settings)
-    app = measured(app, dispatcher.tallies)
+    if dispatcher.tallies.is_on:
+        app = measured(app, dispatcher.tallies)
     if access_log := AccessLog.of(settings):
         app = logged(app, access_log)
     if is_tracing():
