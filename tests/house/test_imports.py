@@ -54,7 +54,8 @@ def test_every_module_can_be_imported_alone_without_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["mlcore", "mlcore_protocol", "mlcore.codecs", "mlcore.errors", "mlcore.types", "mlcore.testing"]
+    "module",
+    ["mlcore", "mlcore_protocol", "mlcore.codecs", "mlcore.errors", "mlcore.metrics", "mlcore.types", "mlcore.testing"],
 )
 def test_every_public_name_is_there_and_they_are_sorted(module: str) -> None:
     imported = __import__(module, fromlist=["__all__"])

@@ -62,8 +62,9 @@ async def test_both_formats_can_be_parsed_and_compressed(serve: Callable[..., An
     assert int(zipped.headers["content-length"]) * 3 < len(zipped.content)
 
 
-async def test_other_paths_and_methods_are_errors_in_json(serve: Callable[..., Any]) -> None:
-    async with serve(metrics_endpoint="/own/metrics") as served:
+@pytest.mark.parametrize("path", ["/own/metrics", "own/metrics/"])
+async def test_other_paths_and_methods_are_errors_in_json(serve: Callable[..., Any], path: str) -> None:
+    async with serve(metrics_endpoint=path) as served:
         url = served.server.url("metrics")
         missing = await served.scrape("/metrics")
         refused = await served.client.post(f"{url}/own/metrics")

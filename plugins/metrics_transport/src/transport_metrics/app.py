@@ -26,12 +26,12 @@ class MetricsApp:
 
     def __init__(self, exposition: Exposition, path: str) -> None:
         self._exposition = exposition
-        self._path = path
+        self._path = "/" + path.strip("/")
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
         """Answer one request."""
         method = scope["method"]
-        if scope["path"].rstrip("/") != self._path.rstrip("/"):
+        if "/" + scope["path"].strip("/") != self._path:
             await _send(send, method, 404, _error(f"there is nothing here; the metrics are at {self._path}"))
         elif method not in ("GET", "HEAD"):
             await _send(
