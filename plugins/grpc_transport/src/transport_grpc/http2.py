@@ -3,7 +3,7 @@
 h2 keeps the state of the connection: settings, pings, windows. Three things are done here instead, each because h2 ends
 the whole connection where RFC 9113 ends one stream, or because it costs more than all the rest of a call:
 
-- Frames are taken apart as they come. h2 waits for a whole frame, which may be 16 MB, and copies it four times.
+- Frames are taken apart by `FrameReader`, as they come.
 - Streams are our own light objects in h2's table, refused or reset one by one.
 - What floods is counted: see `Budget`.
 
@@ -23,20 +23,11 @@ from hyperframe.exceptions import HyperframeError
 from hyperframe.frame import Frame
 
 from transport_grpc.budget import Budget
+from transport_grpc.frame_reader import FrameReader
 from transport_grpc.frames import (
     ACK,
-    CONTINUATION,
-    DATA,
-    END_HEADERS,
-    END_STREAM,
     GOAWAY,
-    HEAD,
-    HEAD_BYTES,
-    HEADERS,
-    LARGEST_STREAM_ID,
-    PADDED,
     PING,
-    PRIORITY,
     PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
@@ -50,11 +41,11 @@ from transport_grpc.request_head import RequestHead
 from transport_grpc.stream import Stream
 
 if TYPE_CHECKING:
+    from h2.events import Event
+
     from transport_grpc.limits import Limits
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _LARGEST_WINDOW = 2**31 - 1
-_CONTINUATIONS = 64
 
 # h2 formats a text for its log at each step, whether the log is on or not; this one takes nothing.
 _CONFIGURATION = H2Configuration(
@@ -115,16 +106,10 @@ class Http2Connection(H2Connection):
         )
         self._resets = Budget(limits.resets, limits.resets_per_second)
         self._idle_frames = Budget(limits.idle_frames, limits.idle_frames_per_second)
-        self._preface = _PREFACE
-        self.is_begun = False
-        self._unread = b""
-        # The rest of a DATA frame, or of one that nobody knows, that is still to come.
-        self._left = 0
+        self._reader = FrameReader(limits, self)
+        # The DATA frame whose pieces come.
         self._data_of: Stream | None = None
         self._ends = False
-        # A header block in several frames.
-        self._block: list[bytes] = []
-        self._block_of = 0
         self._window_left = limits.connection_window_bytes
         self._window_unsaid = 0
 
@@ -138,92 +123,28 @@ class Http2Connection(H2Connection):
 
     # --- what comes in ---
 
-    def receive_data(self, data: bytes) -> list[object]:  # type: ignore[override]  # it calls, instead of returning events
-        """Take what the client sent.
+    def receive_data(self, data: bytes) -> list[Event]:  # type: ignore[override]  # it takes bytes only
+        """Take what the client sent, and tell the receiver; there are no events.
 
         Raises:
             ProtocolError: The connection cannot go on; the error has the code to say so.
         """
-        if self._unread:
-            data = self._unread + data
-            self._unread = b""
-        view = memoryview(data)
-        position = self._after_preface(data) if self._preface else 0
-        end = len(data)
-        while position < end:
-            if self._left:
-                taken = min(self._left, end - position)
-                self._left -= taken
-                self._take(view[position : position + taken])
-                position += taken
-                continue
-            if end - position < HEAD_BYTES:
-                break
-            high, low, kind, flags, stream_id = HEAD.unpack_from(data, position)
-            length = high << 8 | low
-            stream_id &= LARGEST_STREAM_ID
-            self._check(length, kind, stream_id)
-            if kind == DATA and not flags & PADDED:
-                self._begin_data(stream_id, length, length, flags)
-                position += HEAD_BYTES
-            elif kind > CONTINUATION:
-                # RFC 9113 has unknown frames ignored; grpclib ends the connection.
-                self._spend_idle_frame()
-                self._left = length
-                self._data_of = None
-                self._ends = False
-                position += HEAD_BYTES
-            elif end - position - HEAD_BYTES < length:
-                break
-            else:
-                position += HEAD_BYTES
-                self._receive(kind, flags, stream_id, data[position : position + length])
-                position += length
-        if position < end:
-            self._unread = data[position:]
+        self._reader.feed(data)
         return []
 
-    def _after_preface(self, data: bytes) -> int:
-        """Check the first bytes of the connection; return where its frames begin."""
-        expected = self._preface[: len(data)]
-        if data[: len(expected)] != expected:
-            raise ProtocolError("this is not HTTP/2")
-        self._preface = self._preface[len(expected) :]
-        return len(expected)
+    @property
+    def is_begun(self) -> bool:
+        """Whether the client has begun as RFC 9113 says."""
+        return self._reader.is_begun
 
-    def _check(self, length: int, kind: int, stream_id: int) -> None:
-        if self._block_of and (kind != CONTINUATION or stream_id != self._block_of):
-            raise ProtocolError("a header block is interrupted")
-        if length > self._limits.max_frame_bytes:
-            raise FrameTooLargeError(f"a frame has {length} bytes")
-        if kind in (HEADERS, CONTINUATION):
-            if length > self._limits.max_header_block_bytes:
-                raise DenialOfServiceError("the header block is too large")
-        elif kind != DATA and kind <= CONTINUATION and length > self._limits.max_control_frame_bytes:
-            raise FrameTooLargeError(f"a frame of type {kind} has {length} bytes")
-        if not self.is_begun:
-            if kind != SETTINGS:
-                raise ProtocolError("a connection begins with SETTINGS")
-            self.is_begun = True
-
-    def _receive(self, kind: int, flags: int, stream_id: int, body: bytes) -> None:
-        """Take a whole frame."""
-        if kind == HEADERS:
-            self._receive_headers(flags, stream_id, body)
-        elif kind == WINDOW_UPDATE:
+    def on_frame(self, kind: int, flags: int, stream_id: int, body: bytes) -> None:
+        """Take a whole frame that has neither data nor headers."""
+        if kind == WINDOW_UPDATE:
             self._receive_window_update(stream_id, body)
         elif kind == RST_STREAM:
             self._receive_reset(stream_id, body)
         elif kind == PING:
             self._receive_ping(flags, stream_id, body)
-        elif kind == CONTINUATION:
-            self._receive_continuation(flags, stream_id, body)
-        elif kind == DATA:
-            piece = _without_padding(memoryview(body), flags)
-            self._begin_data(stream_id, len(body), len(piece), flags)
-            if piece:
-                self._left = 0
-                self._take(piece)
         elif kind == PUSH_PROMISE:
             raise ProtocolError("a client pushes nothing")
         else:
@@ -231,6 +152,10 @@ class Http2Connection(H2Connection):
             # A client that says GOAWAY still wants the answers that are under way.
             if kind != GOAWAY:
                 self._receive_other(kind, flags, stream_id, body)
+
+    def on_unknown_frame(self) -> None:
+        """Note a frame that is dropped."""
+        self._spend_idle_frame()
 
     def _receive_other(self, kind: int, flags: int, stream_id: int, body: bytes) -> None:
         """Let h2 take SETTINGS and PRIORITY."""
@@ -246,36 +171,12 @@ class Http2Connection(H2Connection):
 
     # --- calls ---
 
-    def _receive_headers(self, flags: int, stream_id: int, body: bytes) -> None:
-        view = _without_padding(memoryview(body), flags)
-        if flags & PRIORITY:
-            if len(view) < 5:
-                raise ProtocolError("a HEADERS frame is too short")
-            view = view[5:]
-        self._ends = bool(flags & END_STREAM)
-        block = bytes(view)
-        if flags & END_HEADERS:
-            self._receive_block(stream_id, block)
-        else:
-            self._block_of = stream_id
-            self._block = [block]
-
-    def _receive_continuation(self, flags: int, stream_id: int, body: bytes) -> None:
-        if not self._block_of:
-            raise ProtocolError("a CONTINUATION frame continues nothing")
-        self._block.append(body)
-        size = sum(map(len, self._block))
-        if len(self._block) > _CONTINUATIONS or size > self._limits.max_header_block_bytes:
-            raise DenialOfServiceError("the header block is too large")
-        if flags & END_HEADERS:
-            block, self._block, self._block_of = b"".join(self._block), [], 0
-            self._receive_block(stream_id, block)
-
-    def _receive_block(self, stream_id: int, block: bytes) -> None:
+    def on_block(self, stream_id: int, block: bytes, ends: bool) -> None:
+        """Begin a call, or end one with trailers."""
         head = self._heads.read(block)
         stream = self.streams.get(stream_id)
         if stream is not None:
-            if stream.is_ended or not self._ends:
+            if stream.is_ended or not ends:
                 self.reset(stream, ErrorCodes.PROTOCOL_ERROR)
             else:
                 self._end(stream)
@@ -291,29 +192,20 @@ class Http2Connection(H2Connection):
         elif head.is_malformed:
             self._refuse(stream_id, ErrorCodes.PROTOCOL_ERROR)
         else:
-            stream = Stream(stream_id, self.remote_settings.initial_window_size, self._limits.window_bytes, self._ends)
+            stream = Stream(stream_id, self.remote_settings.initial_window_size, self._limits.window_bytes, ends)
             self.streams[stream_id] = stream
-            ends = self._ends
             self._receiver.on_request(stream, head)
             if ends and stream_id in self.streams:
                 self._receiver.on_end(stream)
 
-    def _begin_data(self, stream_id: int, flow: int, length: int, flags: int) -> None:
-        """Begin with a DATA frame.
-
-        Args:
-            stream_id: Its stream.
-            flow: Its bytes as flow control counts them: with padding.
-            length: Its bytes without padding.
-            flags: Its flags.
-        """
+    def on_data_frame(self, stream_id: int, flow: int, length: int, ends: bool) -> None:
+        """Begin with a DATA frame; see `FrameHandler`."""
         if not stream_id or stream_id > self.highest_inbound_stream_id:
             raise ProtocolError("DATA belongs to a stream that was begun")
         self._window_left -= flow
         if self._window_left < 0:
             raise FlowControlError("the client sent more than its connection's window")
         self._return_window(flow)
-        ends = bool(flags & END_STREAM)
         if not length and not ends:
             self._spend_idle_frame()
         stream = self.streams.get(stream_id)
@@ -323,7 +215,6 @@ class Http2Connection(H2Connection):
                 code = ErrorCodes.STREAM_CLOSED if stream.is_ended else ErrorCodes.FLOW_CONTROL_ERROR
                 self.reset(stream, code)
                 stream = None
-        self._left = length
         self._data_of = stream
         self._ends = ends
         if stream is not None and flow > length:
@@ -331,13 +222,13 @@ class Http2Connection(H2Connection):
         if stream is not None and ends and not length:
             self._end(stream)
 
-    def _take(self, piece: memoryview) -> None:
-        """Take a piece of a DATA frame; those of streams that have gone, and of unknown frames, are dropped."""
+    def on_piece(self, piece: memoryview, is_last: bool) -> None:
+        """Take a piece of a DATA frame; those of streams that have gone are dropped."""
         stream = self._data_of
         if stream is None or stream.id not in self.streams:
             return
         self._receiver.on_data(stream, piece)
-        if not self._left and self._ends and stream.id in self.streams:
+        if is_last and self._ends and stream.id in self.streams:
             self._end(stream)
 
     def _end(self, stream: Stream) -> None:
@@ -449,11 +340,3 @@ class Http2Connection(H2Connection):
             return
         self._spend_idle_frame()
         self._receiver.write(frame_head(8, PING, ACK, 0) + body)
-
-
-def _without_padding(body: memoryview, flags: int) -> memoryview:
-    if not flags & PADDED:
-        return body
-    if not body or body[0] >= len(body):
-        raise ProtocolError("a frame is shorter than its padding")
-    return body[1 : len(body) - body[0]]
