@@ -11,7 +11,7 @@ import zlib
 import grpc
 import psutil
 import pytest
-from hyperframe.frame import DataFrame
+from hyperframe.frame import DataFrame, PingFrame, WindowUpdateFrame
 from mlcore_protocol.protobuf import inference
 
 from .wire import SERVICE, eventually, framed, infer, request, said
@@ -64,6 +64,39 @@ def test_b089_the_limit_is_a_setting_and_holds_to_the_byte(serve, connect):
         wire.over(number)
 
     assert (wire.status(1), wire.status(3)) == (OK, RESOURCE_EXHAUSTED)
+
+
+def test_b089_large_requests_of_one_connection_come_in_turn(serve, connect):
+    """Of 20 that each send what they may unasked, the first few may go on; the others when those are done."""
+    server = serve(grpc_max_message_length=3 * 2**20)
+    wire = connect(server, settings={4: 2**31 - 1})
+    wire.send(WindowUpdateFrame(0, window_increment=2**30))
+    message = framed(request("say large " + "x" * (3 * 2**20 - 1000)))
+    calls = range(1, 40, 2)
+    for number in calls:
+        wire.send(wire.head(number))
+        for at in range(0, 2**21, 16_000):
+            wire.send(wire.body(number, message[at : min(at + 16_000, 2**21)], ends=False))
+    wire.send(PingFrame(0, b"12345678"))
+    wire.read(lambda wire: wire.pongs)
+    may_go_on = [number for number in calls if number in wire.windows]
+    assert 1 in may_go_on
+    assert len(may_go_on) < 10
+
+    for number in calls:
+        wire.read(lambda wire, number=number: number in wire.windows)
+        for at in range(2**21, len(message), 16_000):
+            wire.send(wire.body(number, message[at : at + 16_000], ends=at + 16_000 >= len(message)))
+        assert wire.over(number) == OK
+
+
+def test_b089_many_large_requests_at_once_are_all_answered(serve):
+    server = serve(grpc_max_message_length=4 * 2**20)
+    text = "say " + "x" * (4 * 2**20 - 1000)
+    options = [("grpc.max_receive_message_length", -1)]
+    with grpc.insecure_channel(server.address, options) as channel:
+        calls = [channel.unary_unary(f"{SERVICE}/ModelInfer").future(request(text), timeout=60) for _ in range(32)]
+        assert {len(said(call.result())) for call in calls} == {len(text) - 4}
 
 
 # --- B090 ---

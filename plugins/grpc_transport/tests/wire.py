@@ -8,7 +8,16 @@ import time
 
 import grpc
 from hpack import Decoder
-from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
+from hyperframe.frame import (
+    DataFrame,
+    Frame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
 from mlcore_protocol.protobuf import inference
 from transport_grpc.frames import frame_head
 from transport_grpc.header_block import encode
@@ -78,7 +87,7 @@ class Wire:
         self._decoder = Decoder()
         self.headers, self.data, self.resets, self.ended = {}, {}, {}, set()
         self.goaways, self.pongs, self.pings, self.is_closed = [], 0, [], False
-        self.settings = {}
+        self.settings, self.windows = {}, {}
         if is_begun:
             self.send(PREFACE, SettingsFrame(0, settings=settings or {}))
 
@@ -148,6 +157,8 @@ class Wire:
             self.data.setdefault(frame.stream_id, bytearray()).extend(frame.data)
         elif isinstance(frame, RstStreamFrame):
             self.resets.setdefault(frame.stream_id, frame.error_code)
+        elif isinstance(frame, WindowUpdateFrame):
+            self.windows[frame.stream_id] = self.windows.get(frame.stream_id, 0) + frame.window_increment
         elif isinstance(frame, GoAwayFrame):
             self.goaways.append((frame.error_code, frame.last_stream_id))
         elif isinstance(frame, PingFrame) and "ACK" in frame.flags:

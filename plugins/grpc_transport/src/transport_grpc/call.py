@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from transport_grpc.server_span import CallTrace
     from transport_grpc.stream import Stream
 
-# Messages of one call that are read ahead of who takes them.
-_AHEAD = 8
-
 
 class ServerCall(StreamIterator[Any]):
     """One call.
@@ -119,14 +116,16 @@ class ServerCall(StreamIterator[Any]):
             self.refuse(error)
             return
         if not self.method.streams_in:
-            if len(self._messages) > 1:
-                self.refuse(GRPCError(Status.INVALID_ARGUMENT, f"{self.method.name} takes one message, got more"))
+            if not self._messages:
+                self._connection.inflow.take(self._stream, size)
+            elif len(self._messages) == 1:
+                self._connection.inflow.complete(self._stream)
             else:
-                self._connection.read(self._stream, size)
+                self.refuse(GRPCError(Status.INVALID_ARGUMENT, f"{self.method.name} takes one message, got more"))
             return
         # A client of many messages may go on when they are taken.
         self._unread += size
-        if len(self._messages) < _AHEAD:
+        if not self._messages:
             self._return_window()
         self._wake()
 
@@ -157,7 +156,7 @@ class ServerCall(StreamIterator[Any]):
             self._arriving = self._connection.loop.create_future()
             await self._arriving
         body, is_packed = self._messages.popleft()
-        if self._unread:
+        if self._unread and not self._messages:
             self._return_window()
         if is_packed:
             body = await unpacked(body, self.head.encoding, self.method.limit)
@@ -167,7 +166,7 @@ class ServerCall(StreamIterator[Any]):
 
     def _return_window(self) -> None:
         size, self._unread = self._unread, 0
-        self._connection.read(self._stream, size)
+        self._connection.http2.read(self._stream, size)
 
     def _wake(self) -> None:
         if self._arriving is not None and not self._arriving.done():
@@ -280,6 +279,7 @@ class ServerCall(StreamIterator[Any]):
         self.status = status
         if self._timer is not None:
             self._timer.cancel()
+        self._connection.inflow.release(self._stream)
         self._observer.end(self, status)
 
     @property

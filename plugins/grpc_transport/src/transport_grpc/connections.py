@@ -93,9 +93,11 @@ class Connections:
         began = time.monotonic()
         for connection in list(self._all):
             connection.leave()
-        while self._all and time.monotonic() - began < grace_s:
-            if time.monotonic() - began > min(_LAST_CALLS_S, grace_s / 2):
+        while self._all and (passed_s := time.monotonic() - began) < grace_s:
+            if passed_s > min(_LAST_CALLS_S, grace_s / 2):
                 self._end_idle_calls()
+            if passed_s > 2 * _LAST_CALLS_S:
+                self._close_silent()
             await asyncio.sleep(_LOOK_S)
         self.close()
 
@@ -107,6 +109,12 @@ class Connections:
             for call in connection.calls:
                 call.refuse(GRPCError(Status.UNAVAILABLE, "the server stopped before this request was done"))
             connection.close(ErrorCodes.NO_ERROR)
+
+    def _close_silent(self) -> None:
+        """Close connections that have no calls, though their clients do not say that they have heard."""
+        for connection in list(self._all):
+            if not connection.calls:
+                connection.close(ErrorCodes.NO_ERROR)
 
     def _end_idle_calls(self) -> None:
         for connection in list(self._all):

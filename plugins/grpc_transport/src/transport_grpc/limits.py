@@ -45,7 +45,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_header_list_bytes: int = 512 * 1024
     max_header_block_bytes: int = 128 * 1024
     max_frame_bytes: int = 2**24 - 1
-    window_bytes: int = 2**24
+    window_bytes: int = 2**21
     connection_window_bytes: int = 2**24
     max_control_frame_bytes: int = 2**14
     resets: int = 200

@@ -15,6 +15,7 @@ from transport_grpc.call import ServerCall
 from transport_grpc.compression import ACCEPTED, is_known
 from transport_grpc.frames import LARGEST_STREAM_ID, goaway_frame, headers_frame, ping_frame, rst_stream_frame
 from transport_grpc.http2 import Http2Connection
+from transport_grpc.inflow import Inflow
 from transport_grpc.outbox import Outbox
 from transport_grpc.request_head import Refusal, shown
 from transport_grpc.status import refusal_block
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from transport_grpc.stream import Stream
 
 log = get_logger("mlcore.grpc")
+
+# So many of the largest messages one connection may hold before further ones wait.
+_MESSAGES_HELD = 4
 
 _STILL_THERE = b"mlcore-1"
 _LEAVING = b"mlcore-2"
@@ -43,6 +47,7 @@ class GrpcProtocol(asyncio.Protocol):
     peer: str | None = None
 
     outbox: Outbox
+    inflow: Inflow
     http2: Http2Connection
 
     def __init__(self, connections: Connections) -> None:
@@ -65,6 +70,7 @@ class GrpcProtocol(asyncio.Protocol):
             return
         self._transport = transport
         self.http2 = Http2Connection(self._connections.limits, self)
+        self.inflow = Inflow(_MESSAGES_HELD * self._connections.limits.max_message_bytes, self.http2.read)
         self.outbox = Outbox(transport, self.http2, self.loop, self._sent)
         self.http2.initiate_connection()
         if self._connections.is_leaving:
@@ -164,10 +170,6 @@ class GrpcProtocol(asyncio.Protocol):
             self._is_last = True
             self.write(goaway_frame(self.http2.highest_inbound_stream_id, ErrorCodes.NO_ERROR))
             self._close_if_done()
-
-    def read(self, stream: Stream, size: int) -> None:
-        """Let the client send as much again in a call."""
-        self.http2.read(stream, size)
 
     def _sent(self, stream: Stream) -> None:
         """Let go of a call whose last frame is sent."""

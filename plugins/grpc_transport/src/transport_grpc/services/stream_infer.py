@@ -70,6 +70,7 @@ class _Session:
         self._running: set[asyncio.Task[None]] = set()
         self._sequences: dict[Any, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._bytes = 0
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -102,6 +103,8 @@ class _Session:
     async def _read(self) -> None:
         while True:
             await self._room.acquire()
+            while self._bytes > self._call.method.limit:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             body = await self._call.recv_message()
             if body is None:
                 return
@@ -122,12 +125,14 @@ class _Session:
             task = asyncio.ensure_future(self._answer(request, wants_final, before))
         self._running.add(task)
         self._call.under_way += 1
+        self._bytes += len(body)
         if sequence:
             self._sequences[sequence] = task
-        task.add_done_callback(lambda done: self._end(done, sequence))
+        task.add_done_callback(lambda done: self._end(done, sequence, len(body)))
 
-    def _end(self, task: asyncio.Task[None], sequence: Any) -> None:
+    def _end(self, task: asyncio.Task[None], sequence: Any, size: int) -> None:
         self._running.discard(task)
+        self._bytes -= size
         self._call.under_way -= 1
         self._room.release()
         if sequence and self._sequences.get(sequence) is task:
