@@ -9,6 +9,7 @@ from uuid import uuid4
 from mlcore.peek import id_of
 from mlcore.request_id import request_id_of
 
+from transport_rest.event_stream import FAILURE
 from transport_rest.infer_route import CALL, REQUEST_ID, target_of
 from transport_rest.status import CLIENT_GONE, shown_path
 
@@ -44,9 +45,9 @@ def logged(app: App, access_log: AccessLog) -> App:
             await send(message)
 
         await app(scope, receiving, sending)
-        is_server_error = status >= 500
+        is_server_error = status >= 500 or FAILURE in scope
         if is_chosen or is_server_error:
-            model, version = target_of(scope["raw_path"]) or (None, None)
+            model, version, _ = target_of(scope["raw_path"]) or (None, None, False)
             client = scope.get("client")
             access_log.write(
                 scope["method"],

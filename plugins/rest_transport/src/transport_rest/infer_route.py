@@ -6,17 +6,17 @@ The body goes to the dispatcher as it came; nothing of it is read here.
 from __future__ import annotations
 
 import asyncio
-import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from mlcore.engine import Call
 from mlcore.errors import InferenceError, MLCoreError, UnavailableError, UnsupportedMediaTypeError
-from mlcore.logs import get_logger
 from mlcore.request_id import request_id_of
 
+from transport_rest.answer_headers import HEAD_LENGTH, lines_of
 from transport_rest.body import read_body
+from transport_rest.event_stream import EventStreams
 from transport_rest.protocol import CONNECTION
 from transport_rest.server_timing import no_timing, timing_of
 from transport_rest.status import error_body, send_error, send_failure, shown_path
@@ -36,34 +36,15 @@ REQUEST_ID = "transport_rest.request_id"
 """Where the scope has the id that the request is known by if it names none."""
 CALL = "transport_rest.call"
 """Where the scope has what went to the dispatcher."""
-HEAD_LENGTH = b"inference-header-content-length"
 
-_VERBS = frozenset({"infer", "generate"})
+_STREAMS = {"infer": False, "generate": False, "infer_stream": True, "generate_stream": True}
 _CONTENT_TYPES = {JSON: (b"content-type", b"application/json"), BINARY: (b"content-type", b"application/octet-stream")}
-
-# What says how the response itself is sent, hence is not a model's to say.
-_OWN_HEADERS = frozenset(
-    {
-        b"connection",
-        b"content-encoding",
-        b"content-length",
-        b"content-type",
-        b"date",
-        b"keep-alive",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        HEAD_LENGTH,
-    }
-)
-_HEADER_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
-_NOT_IN_VALUES = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-
-log = get_logger("mlcore.rest")
 
 
 class InferRoute:
-    """Answers `POST /v2/models/{m}[/versions/{v}]/infer` and `/generate`; everything else goes to `others`.
+    """Answers `POST /v2/models/{m}[/versions/{v}]/infer` and `/infer_stream`; everything else goes to `others`.
+
+    `generate` and `generate_stream` are the same under other names.
 
     Args:
         dispatcher: Where calls go.
@@ -77,6 +58,7 @@ class InferRoute:
         self._max_body_bytes = max_body_bytes
         self._others = others
         self._timing = timing_of if server_timing else no_timing
+        self._stream = EventStreams(dispatcher.stream, self._timing).answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI; with an error where anything fails, in `others` too."""
@@ -89,6 +71,9 @@ class InferRoute:
                 call = scope[CALL] = await self._call(target, scope, receive)
                 connection.working = asyncio.current_task()
                 try:
+                    if target.is_stream:
+                        await self._stream(call, scope, send)
+                        return
                     answer = await self._infer(call)
                 finally:
                     connection.working = None
@@ -106,7 +91,7 @@ class InferRoute:
         except Exception as error:  # the client gets an answer whatever fails
             await send_failure(error, scope, receive, send)
 
-    async def _call(self, target: tuple[str, str | None], scope: Scope, receive: Receive) -> Call:
+    async def _call(self, target: Target, scope: Scope, receive: Receive) -> Call:
         lines = scope["headers"]
         headers = dict(lines)
         content_type = headers.get(b"content-type")
@@ -124,20 +109,29 @@ class InferRoute:
             raise
         body = await read_body(receive, headers, self._max_body_bytes, head_length)
         request_id = scope.get(REQUEST_ID) or request_id_of(headers.get(b"x-request-id"))
-        return Call(target[0], target[1], media_type, body, head_length, lines, request_id, trace=scope.get(TRACE))
+        name, version, _ = target
+        return Call(name, version, media_type, body, head_length, lines, request_id, trace=scope.get(TRACE))
+
+
+class Target(NamedTuple):
+    """What an infer path asks: which model, in which version, and whether for a stream of answers."""
+
+    model: str
+    version: str | None
+    is_stream: bool
 
 
 @lru_cache(1024)
-def target_of(raw_path: bytes) -> tuple[str, str | None] | None:
-    """Return the model and the version of an infer path, or `None` for any other path."""
+def target_of(raw_path: bytes) -> Target | None:
+    """Return what an infer path asks, or `None` for any other path."""
     if has_hidden_slash(raw_path):
         return None
     parts = unquote(raw_path.decode("ascii")).removesuffix("/").split("/")
     match parts:
-        case ["", "v2", "models", name, verb] if name and verb in _VERBS:
-            return name, None
-        case ["", "v2", "models", name, "versions", version, verb] if name and version and verb in _VERBS:
-            return name, version
+        case ["", "v2", "models", name, verb] if name and verb in _STREAMS:
+            return Target(name, None, _STREAMS[verb])
+        case ["", "v2", "models", name, "versions", version, verb] if name and version and verb in _STREAMS:
+            return Target(name, version, _STREAMS[verb])
     return None
 
 
@@ -179,20 +173,8 @@ async def _send(send: Send, answer: Answer, timing: bytes | None) -> None:
     if timing is not None:
         headers.append((b"server-timing", timing))
     if answer.headers:
-        headers += _lines(answer.headers)
+        headers += lines_of(answer.headers)
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     for buffer in buffers[:-1]:
         await send({"type": "http.response.body", "body": buffer, "more_body": True})
     await send({"type": "http.response.body", "body": buffers[-1]})
-
-
-def _lines(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return a model's headers as lines, without those that would contradict or break the response itself."""
-    lines = []
-    for name, value in headers.items():
-        line = (str(name).lower().encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
-        if line[0] in _OWN_HEADERS or not _HEADER_NAME.fullmatch(line[0]) or _NOT_IN_VALUES.search(line[1]):
-            log.warning("a header of the model was left out", header=repr(name)[:64])
-        else:
-            lines.append(line)
-    return lines

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _JSON = "application/json"
 _BINARY = "application/octet-stream"
+_EVENTS = "text/event-stream"
 
 _STATUSES = {
     400: "The request is wrong; the message names the field.",
@@ -118,10 +119,12 @@ def _model_paths(
         "schema": {"type": "integer", "minimum": 0},
     }
 
-    def infer(operation_id: str, summary: str) -> dict[str, Any]:
+    events = {_EVENTS: {"schema": schemas.EVENTS}}
+
+    def infer(operation_id: str, summary: str, content: dict[str, Any] = answer) -> dict[str, Any]:
         return {
             "post": {
-                **_operation("Inference", operation_id + suffix, summary, answer, (400, 404, 413, 415, 500, 503, 504)),
+                **_operation("Inference", operation_id + suffix, summary, content, (400, 404, 413, 415, 500, 503, 504)),
                 "parameters": [*parameters, head_length],
                 "requestBody": {"required": True, "content": wanted},
             }
@@ -133,6 +136,8 @@ def _model_paths(
     return {
         f"{base}/infer": infer("infer", "Infer"),
         f"{base}/generate": infer("generate", "The same as infer"),
+        f"{base}/infer_stream": infer("inferStream", "Infer, with an event for each answer", events),
+        f"{base}/generate_stream": infer("generateStream", "The same as infer_stream", events),
         base: {"get": {**metadata_of, **more}},
         f"{base}/ready": {"get": {**ready, **more}},
     }
@@ -188,7 +193,7 @@ def _operation(
     """
     done: dict[str, Any] = {"description": "Done."}
     if answer is not None:
-        done["content"] = answer if _JSON in answer else {_JSON: {"schema": answer}}
+        done["content"] = answer if _JSON in answer or _EVENTS in answer else {_JSON: {"schema": answer}}
     failed = {_JSON: {"schema": member("Error")}}
     responses: dict[str, Any] = {"200": done}
     responses |= {str(status): {"description": _STATUSES[status], "content": failed} for status in errors}

@@ -28,7 +28,7 @@ def infer_route_of(raw_path: bytes) -> str | None:
     if target is None:
         return None
     verb = unquote(raw_path.decode("ascii")).rstrip("/").rpartition("/")[2]
-    version = "" if target[1] is None else "/versions/{model_version}"
+    version = "" if target.version is None else "/versions/{model_version}"
     return f"/v2/models/{{model_name}}{version}/{verb}"
 
 

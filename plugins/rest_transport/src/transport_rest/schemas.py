@@ -17,6 +17,15 @@ BINARY = {
 }
 """A body with binary tensors."""
 
+EVENTS = {
+    "type": "string",
+    "description": (
+        "An event `data: {answer}` for each answer, with the JSON that `infer` answers. An error after the first event "
+        'is the event `error`, with the data `{"error": ...}`, and the last one.'
+    ),
+}
+"""A body of server-sent events."""
+
 # What is shown as an example has at most this many elements, whatever the model declares.
 _MOST_ELEMENTS = 1024
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlcore.telemetry.tracing import carrier, fail
 
+from transport_rest.event_stream import FAILURE
 from transport_rest.infer_route import TRACE, target_of
 from transport_rest.routes import infer_route_of, is_probe, method_of, route_of
 from transport_rest.status import CLIENT_GONE, shown_path
@@ -55,6 +56,8 @@ def _end(span: Span, scope: Scope, status: int) -> None:
     span.set_attribute("http.response.status_code", status)
     if status >= 500:
         fail(span, str(status))
+    elif code := scope.get(FAILURE):
+        fail(span, code)
 
 
 def _name(scope: Scope, route: str | None) -> str:
@@ -78,7 +81,7 @@ def _attributes(scope: Scope) -> dict[str, Any]:
     if agent := headers.get(b"user-agent"):
         attributes["user_agent.original"] = agent[:256].decode("latin-1")
     if target := target_of(scope["raw_path"]):
-        attributes["mlcore.model"] = target[0][:256]
-        if target[1] is not None:
-            attributes["mlcore.version"] = target[1][:256]
+        attributes["mlcore.model"] = target.model[:256]
+        if target.version is not None:
+            attributes["mlcore.version"] = target.version[:256]
     return attributes
