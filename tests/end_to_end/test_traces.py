@@ -67,6 +67,13 @@ class Streaming(Answers):
                 yield self.answer(payload)
 
 
+class Breaking(Answers):
+    async def predict_stream(self, payloads):
+        async for payload in payloads:
+            yield self.answer(payload)
+            raise ValueError("payload 4711")
+
+
 class Gated(Answers):
     def predict(self, payload):
         while not Path(__file__).with_name("open").exists():
@@ -78,6 +85,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "threaded": {"implementation": "telling.Threaded", "parameters": {"version": "v1"}},
     "awaited": {"implementation": "telling.Awaited"},
     "streaming": {"implementation": "telling.Streaming"},
+    "breaking": {"implementation": "telling.Breaking"},
     "gated": {"implementation": "telling.Gated", "max_queue_size": 3},
     "batched": {
         "implementation": "telling.Threaded",
@@ -120,8 +128,11 @@ class Traced:
         self.collector = collector
 
     def infer(self, model: str, value: float = 1, traceparent: str = TRACEPARENT, **headers: str) -> Any:
+        return self.ask(model, "infer", value, traceparent, **headers)
+
+    def ask(self, model: str, verb: str, value: float, traceparent: str = TRACEPARENT, **headers: str) -> Any:
         body = {"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP64", "data": [value]}]}
-        return self.server.post(f"/v2/models/{model}/infer", body, {"traceparent": traceparent, **headers})
+        return self.server.post(f"/v2/models/{model}/{verb}", body, {"traceparent": traceparent, **headers})
 
     def line(self, logger: str, request_id: str) -> Line | None:
         """Return the line of a logger for a request, once it is there."""
@@ -377,6 +388,29 @@ def test_a_stream_is_one_span_with_the_number_of_its_answers(traced: Traced) -> 
     assert (found.one("decode").parent_id, predict.parent_id) == (front.span_id, front.span_id)
     assert predict.events == [("answers", {"mlcore.answers": 3})]
     assert [span.parent_id for span in found.named("mine")] == [predict.span_id] * 3
+
+
+def test_the_span_of_a_stream_over_rest_covers_all_of_it(traced: Traced) -> None:
+    assert traced.ask("streaming", "infer_stream", 1).body.count(b"data: ") == 3
+
+    found = traced.collector
+    found.wait(lambda: len(found.spans) >= 6)
+    front, predict = found.one("POST /v2/models/{model_name}/infer_stream"), found.one("predict")
+    assert (found.one("decode").parent_id, predict.parent_id) == (front.span_id, front.span_id)
+    assert predict.events == [("answers", {"mlcore.answers": 3})]
+    assert front.end > predict.end
+    assert (front.attributes["http.response.status_code"], front.status) == (200, 0)
+
+
+def test_the_span_of_a_stream_that_breaks_off_has_failed_though_its_status_is_200(traced: Traced) -> None:
+    answer = traced.ask("breaking", "infer_stream", 1)
+
+    found = traced.collector
+    found.wait(lambda: len(found.spans) >= 4)
+    front = found.one("POST /v2/models/{model_name}/infer_stream")
+    assert b"event: error" in answer.body
+    assert (front.attributes["http.response.status_code"], front.status) == (200, ERROR)
+    assert front.attributes["error.type"] == "internal"
 
 
 def test_a_call_of_grpc_that_fails_says_how(traced: Traced) -> None:

@@ -5,6 +5,18 @@ from __future__ import annotations
 import logging
 
 import pytest
+from mlcore import MLModel, ModelSettings
+from mlcore.types import InferenceResponse
+
+from .conftest import text_request
+
+
+class Breaking(MLModel):
+    """Breaks its streams off."""
+
+    async def predict_stream(self, payloads):
+        yield InferenceResponse(model_name=self.name, outputs=[])
+        raise ValueError
 
 
 @pytest.fixture
@@ -72,6 +84,16 @@ def test_of_a_sample_every_error_of_the_server_is_a_line(serve, lines):
 
     (line,) = lines()
     assert (line.status, line.levelno) == (500, logging.WARNING)
+
+
+def test_a_stream_is_one_line_and_a_broken_one_an_error_of_the_server(serve, lines):
+    serving = serve(ModelSettings(name="breaking", implementation=Breaking), access_log=1e-9)
+    answer = serving.post("/v2/models/breaking/infer_stream", text_request("x"))
+    serving.stop()
+
+    (line,) = lines()
+    assert (line.model, line.status, line.levelno) == ("breaking", 200, logging.WARNING)
+    assert line.response_bytes == len(answer.body)
 
 
 def test_a_line_shows_neither_payload_nor_headers_nor_query(serve, lines):

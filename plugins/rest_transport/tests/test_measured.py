@@ -14,6 +14,8 @@ from mlcore.telemetry.instruments import (
 )
 from mlcore.telemetry.tallies import Histogram, Tallies
 
+from .conftest import text_request
+
 ECHO = "/v2/models/echo/infer"
 INFER = "/v2/models/{model_name}/infer"
 
@@ -71,6 +73,17 @@ def test_nothing_is_measured_where_opentelemetry_is_switched_off(serve, monkeypa
 
     assert seen(rest.server.tallies, HTTP_DURATION) == {}
     assert seen(rest.server.tallies, REQUEST_DURATION)["echo", "", "ok"] == (0, 0)
+
+
+def test_a_stream_is_measured_when_it_has_ended(serve) -> None:
+    rest = serve()
+    answer = rest.post("/v2/models/echo/infer_stream", text_request("x"))
+    rest.stop()
+
+    key = ("POST", "/v2/models/{model_name}/infer_stream", "200")
+    assert answer.body.startswith(b"data: ")
+    assert seen(rest.server.tallies, HTTP_DURATION)[key][0] == 1
+    assert seen(rest.server.tallies, HTTP_RESPONSE_SIZE)[key] == (1, len(answer.body))
 
 
 @pytest.mark.parametrize("is_on", [True, False])
