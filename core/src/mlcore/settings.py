@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address that every transport listens on.")
     http_port: Port = Field(8080, description="Port of the REST transport; 0 takes a free one.")
-    grpc_port: Port = Field(8081, description="Port of the gRPC transport, where one is installed; 0 takes a free one.")
+    grpc_port: Port = Field(8081, description="Port of the gRPC transport; 0 takes a free one.")
     metrics_port: Port = Field(8082, description="Port of the metrics transport, where one is installed.")
     metrics_endpoint: str | None = Field(
         "/metrics", description="Path of the metrics, where a transport for them is installed; null switches them off."

@@ -330,6 +330,34 @@ def test_b085_a_header_block_may_come_in_several_frames(wire):
     assert wire.over(1) == 0
 
 
+def test_b085_padding_and_priorities_of_headers_are_no_part_of_them(wire):
+    head = wire.head(1)
+    head.flags.add("PADDED")
+    head.flags.add("PRIORITY")
+    head.pad_length, head.stream_weight = 30, 200
+    wire.send(head, wire.body(1, framed(request("say hello"))))
+
+    assert wire.over(1) == 0
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x00\x00\x04\x01\x24\x00\x00\x00\x01\x00\x00\x00\x00",
+        b"\x00\x00\x01\x01\x04\x00\x00\x00\x00\x82",
+        b"\x00\x00\x01\x01\x00\x00\x00\x00\x00\x82",
+        b"\x00\x00\x01\x09\x04\x00\x00\x00\x01\x82",
+        b"\x00\x00\x00\x01\x0c\x00\x00\x00\x01",
+    ],
+    ids=["priority cut off", "stream 0", "stream 0, several frames", "nothing continued", "padding cut off"],
+)
+def test_b085_frames_of_headers_that_are_wrong_end_the_connection(server, connect, frame):
+    wire = connect(server)
+    wire.send(frame)
+
+    assert wire.closed() == PROTOCOL_ERROR
+
+
 @pytest.mark.parametrize(
     "block",
     [b"\xff\xff\xff\xff\x7f", b"\x80", b"\xbe", b"\x40\x0a", b"\x3f\xe2\x1f", b"\x00\x81\xff\x00", b"\x82\x3e"],
@@ -411,6 +439,17 @@ def test_b086_a_stream_goes_no_further_than_its_client_reads(serve, connect):
     wire.send(WindowUpdateFrame(0, window_increment=2**30), WindowUpdateFrame(1, window_increment=2**30))
     assert wire.over(1) == 0
     assert len(wire.data[1]) > 6_000_000
+
+
+def test_b086_answers_side_by_side_all_arrive_once_their_client_reads(server, connect):
+    wire = connect(server, settings={4: 100})
+    wire.send(wire.head(1, path="/inference.GRPCInferenceService/ModelStreamInfer"))
+    wire.send(*(wire.body(1, framed(request("many 5", id=str(number))), ends=number == 9) for number in range(10)))
+    wire.read(lambda wire: len(wire.data.get(1, b"")) == 100)
+    wire.send(WindowUpdateFrame(0, window_increment=2**30), WindowUpdateFrame(1, window_increment=2**30))
+
+    assert wire.over(1) == 0
+    assert len(wire.data[1]) > 50 * 20_000
 
 
 # --- B087 ---

@@ -25,7 +25,7 @@ _LAST_WORDS_S = 0.5
 _OPTIONS: dict[str, tuple[str, type, str]] = {
     "--host": ("host", str, "address to listen on (default 127.0.0.1, this machine only)"),
     "--http-port": ("http_port", int, "port of the REST transport (default 8080; 0 takes a free one)"),
-    "--grpc-port": ("grpc_port", int, "port of the gRPC transport, where one is installed (default 8081)"),
+    "--grpc-port": ("grpc_port", int, "port of the gRPC transport (default 8081; 0 takes a free one)"),
     "--metrics-port": ("metrics_port", int, "port of the metrics transport, where one is installed (default 8082)"),
     "--parallel-workers": ("parallel_workers", int, "worker processes that hold the models (default 1; 0 is none)"),
     "--log-level": ("log_level", str, "DEBUG, INFO, WARNING or ERROR (default INFO)"),

@@ -1,4 +1,4 @@
-"""One call: what its client sends and is sent. It has the methods of grpclib's `server.Stream`."""
+"""One call: what its client sends and is sent. Messages come and go as in grpclib's `server.Stream`."""
 
 from __future__ import annotations
 
@@ -174,10 +174,6 @@ class ServerCall(StreamIterator[Any]):
 
     # --- what goes out ---
 
-    async def send_initial_metadata(self, *, metadata: Sequence[Header] = ()) -> None:
-        """Send the metadata that stand in front of the answers."""
-        self._begin(metadata)
-
     async def send_message(self, message: Any) -> None:
         """Send one answer; a list of buffers as it is. Waits while the client does not take what was sent before."""
         buffers, size = await self._framed(encode(message))
@@ -187,12 +183,6 @@ class ServerCall(StreamIterator[Any]):
         self._connection.outbox.send(self._stream, buffers, size)
         self._connection.http2.earn()
         await self._connection.outbox.room(self._stream)
-
-    async def send_trailing_metadata(
-        self, *, status: Status = Status.OK, status_message: str | None = None, metadata: Sequence[Header] = ()
-    ) -> None:
-        """End the call."""
-        self._finish(status, trailers(status, status_message) + header_block(metadata))
 
     async def answer(self, message: Any, metadata: Sequence[Header] = ()) -> None:
         """Send the one answer and end the call, in one piece."""

@@ -162,8 +162,9 @@ class Outbox:
             del self._waiting[stream.id]
             if stream.trailers is not None:
                 self._end(stream, stream.trailers)
-            if stream.drained is not None and not stream.drained.done():
-                stream.drained.set_result(None)
+            for waiter in stream.drained:
+                if not waiter.done():
+                    waiter.set_result(None)
         return True
 
     def end(self, stream: Stream, trailers: bytes) -> None:
@@ -184,17 +185,18 @@ class Outbox:
         """Forget what waits for a stream that has gone."""
         self._waiting.pop(stream.id, None)
         stream.waiting.clear()
-        if stream.drained is not None and not stream.drained.done():
-            stream.drained.cancel()
+        for waiter in stream.drained:
+            waiter.cancel()
 
     async def room(self, stream: Stream) -> None:
         """Wait until the client has taken what was sent in a stream."""
         if stream.waiting:
-            stream.drained = self._loop.create_future()
+            waiter = self._loop.create_future()
+            stream.drained.append(waiter)  # the requests of a stream are answered side by side
             try:
-                await stream.drained
+                await waiter
             finally:
-                stream.drained = None
+                stream.drained.remove(waiter)
 
     def pause(self) -> None:
         """Note that the socket takes no more for now."""

@@ -32,7 +32,7 @@ class Stream:
         waiting: Pieces of DATA that wait for the client's window.
         trailers: The header block that follows them, if it is known.
         stuck_since: Since when nothing of them could be sent.
-        drained: Whoever waits until they are sent.
+        drained: Those who wait until they are sent.
     """
 
     __slots__ = (
@@ -60,4 +60,4 @@ class Stream:
         self.waiting: deque[Buffer] = deque()
         self.trailers: bytes | None = None
         self.stuck_since = 0.0
-        self.drained: asyncio.Future[None] | None = None
+        self.drained: list[asyncio.Future[None]] = []
