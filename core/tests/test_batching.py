@@ -422,3 +422,21 @@ async def test_every_answer_is_that_of_the_same_request_alone(
     for expected, found, (_, cancelled_at) in zip(alone, together, given, strict=True):
         if cancelled_at is None or not isinstance(found, asyncio.CancelledError):
             assert found == expected
+
+
+async def test_inputs_of_two_widths_are_not_padded_for_nothing_says_which_one_an_output_has() -> None:
+    def pair(x: list[float], y: list[float]) -> dict[str, Any]:
+        return {"inputs": [*numbers(x)["inputs"], *numbers(y, name="y")["inputs"]]}
+
+    requests = [pair([1.0], [1.0] * 3), pair([1.0] * 3, [1.0] * 3), pair([1.0, 2.0], [3.0, 4.0])]
+    outputs = [TensorSettings(name="double", datatype="FP32", shape=[-1, -1])]
+    Gated.gate.set()
+    async with batched(pad_batch=True, outputs=outputs) as server:
+        alone = [await outcome(server, "m", request) for request in requests]
+        Gated.gate.clear()
+        tasks = await ask(server, numbers([0.0]), *requests)
+        Gated.gate.set()
+        together = await asyncio.gather(*tasks)
+
+    assert together[1:] == alone
+    assert rows_of_calls()[3:] == [1, 1, 2]

@@ -234,3 +234,16 @@ def test_two_may_unpack_at_once(archive: Archive, tmp_path: Path) -> None:
     assert len(set(found)) == 1
     assert os.listdir(tmp_path / "envs") == [found[0].name]
     assert len(os.listdir(found[0] / "lib")) == 200
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+async def test_a_model_in_the_server_itself_has_no_environment_of_its_own(workers: int) -> None:
+    settings = ModelSettings(
+        name="m", implementation="many.Many", parameters={"environment_path": "env"}, parallel_workers=0
+    )
+    async with Server(models=[settings], transports=[], parallel_workers=workers) as server:
+        (item,) = server.control.index()
+
+    assert item.reason == (
+        "environment_path: only a worker can have an environment of its own; set parallel_workers to 1 or more"
+    )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from mlcore import MLModel, ModelSettings, Server
 from mlcore.codecs import NumpyCodec, StringCodec
 from mlcore.engine import Call
 from mlcore.errors import (
+    DeadlineExceededError,
     InferenceError,
     InternalError,
     MLCoreError,
@@ -265,3 +267,27 @@ async def test_plain_models_see_the_context_of_their_request(ask):
         await asyncio.gather(*(ask(server, "m", id=f"r-{number}") for number in range(5)))
 
     assert sorted(seen) == [f"r-{number}" for number in range(5)]
+
+
+async def test_a_model_is_unloaded_after_a_request_that_was_too_late_has_left_its_thread(ask):
+    order = []
+    released = threading.Event()
+
+    class Slow(MLModel):
+        def predict(self, payload):
+            released.wait(10)
+            order.append("predicted")
+            return answer()
+
+        def unload(self):
+            order.append("unloaded")
+
+    async with Server(models=[ModelSettings(name="m", implementation=Slow, threads=2)], transports=[]) as server:
+        with pytest.raises(DeadlineExceededError):
+            await ask(server, "m", parameters={"timeout": 50_000})
+        unload = asyncio.create_task(server.control.unload("m"))
+        await asyncio.wait({unload}, timeout=0.1)
+        released.set()
+        await unload
+
+    assert order == ["predicted", "unloaded"]

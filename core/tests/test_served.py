@@ -153,3 +153,19 @@ async def test_a_model_that_works_on_any_number_lets_nobody_wait() -> None:
     model.end()
 
     assert order == list(range(500))
+
+
+async def test_those_who_have_left_do_not_pile_up_behind_a_model_that_is_stuck() -> None:
+    model = served(1)
+    while model.has_room:
+        model.begin()
+    first = asyncio.create_task(model.turn(1))
+    for _ in range(1000):
+        leaving = asyncio.create_task(model.turn(1))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait({leaving})
+
+    assert len(model._waiting) < 200
+    model.end()
+    await first

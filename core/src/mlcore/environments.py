@@ -46,6 +46,19 @@ def environment_of(settings: ModelSettings, directory: str) -> Path | None:
     return environment
 
 
+def check_no_environment(settings: ModelSettings) -> None:
+    """Refuse a model that needs an environment of its own where there is only the server's.
+
+    Raises:
+        ModelLoadError: Its settings name one.
+    """
+    for name in ("environment_path", "environment_tarball"):
+        if getattr(settings.parameters, name):
+            raise ModelLoadError(
+                f"{name}: only a worker can have an environment of its own; set parallel_workers to 1 or more"
+            )
+
+
 def _located(path: str, settings: ModelSettings) -> Path:
     return (settings.folder or Path()).joinpath(os.path.expandvars(os.path.expanduser(path))).absolute()
 

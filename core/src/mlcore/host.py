@@ -82,7 +82,7 @@ class ModelHost:
     async def _load_in_time(self, plan: Plan) -> LoadedModel:
         """Load a model, unless it takes too long.
 
-        What cannot be stopped, such as a plain `load` in its thread, is left behind: it ends unseen, and is unloaded.
+        What cannot be stopped, such as a plain `load` in its thread, is left behind, and ends unseen.
         """
         limit_s = plan.settings.load_timeout or self._settings.load_timeout
         loading = asyncio.ensure_future(self._load(plan))

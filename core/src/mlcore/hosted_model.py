@@ -114,6 +114,8 @@ class HostedModel:
         """Let the model go. An error of its `unload` is logged; it is gone all the same."""
         self._model.ready = False
         model_owner.set(self._owner)
+        if self._late:  # requests that were too late, and that a thread still works on
+            await asyncio.wait(self._late)
         try:
             await call_method(self._model.unload, self._threads)
         except (Exception, SystemExit):  # a user's unload may raise anything

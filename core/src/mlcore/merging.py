@@ -54,13 +54,15 @@ class Merger:
         rows = request.inputs[0].shape[0] if request.inputs and request.inputs[0].shape else 0
         if not rows or self._is_fixed:
             return None
+        if any(not tensor.shape or tensor.shape[0] != rows for tensor in request.inputs):
+            return None
+        # With two widths, nothing would say which of them an output is cut back to.
+        may_grow = len({tensor.shape[-1] for tensor in request.inputs if self._is_padded(tensor)}) == 1
         tensors = []
         for tensor in request.inputs:
-            if not tensor.shape or tensor.shape[0] != rows:
-                return None
             values = tensor.data.values
             kind = values.dtype.str if isinstance(values, np.ndarray) else _kind_of(values)
-            trailing = tensor.shape[1:-1] if self._is_padded(tensor) else tensor.shape[1:]
+            trailing = tensor.shape[1:-1] if may_grow and self._is_padded(tensor) else tensor.shape[1:]
             parameters = _relevant(tensor.parameters)
             tensors.append((tensor.name, kind, tuple(trailing), len(tensor.shape), tensor.data.is_nested, parameters))
         wanted = tuple((output.name, _relevant(output.parameters)) for output in request.outputs or ())
@@ -166,7 +168,7 @@ class Merger:
     ) -> ResponseOutput:
         """Take from an output the part of its last axis that stands for padding, where the model declares that axis."""
         declared = self._outputs.get(part.name)
-        if self._padding is None or declared is None or len(part.shape) < 2:
+        if self._padding is None or declared is None or not declared.shape or len(part.shape) < 2:
             return part
         if not _is_variable(declared, len(part.shape)):
             return part

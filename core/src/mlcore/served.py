@@ -26,6 +26,8 @@ _MOST_AHEAD = 64
 # How much the last interval counts for the moving average.
 _WEIGHT = 0.1
 _LONGEST_RETRY_S = 60
+# Requests that have left keep their places until so many have, and half of all.
+_MOST_GONE = 100
 
 
 class Served:
@@ -105,6 +107,8 @@ class Served:
             raise
         finally:
             self.waiting -= 1
+            if len(self._waiting) > 2 * self.waiting + _MOST_GONE:
+                self._waiting = sorted(entry for entry in self._waiting if not entry[2].done())
 
     def end(self) -> None:
         """Note that the model has done with a request, and let the next one begin."""

@@ -9,6 +9,7 @@ import pytest
 from many import asking, eventually, said, workers_of
 from mlcore import Server
 from mlcore.engines.process.handle import WorkerHandle
+from mlcore.engines.process.status_page import EXCHANGES
 from mlcore.errors import UnavailableError
 
 
@@ -58,3 +59,22 @@ async def test_a_stream_that_had_begun_is_not_given_to_another_worker(server: Se
     with pytest.raises(UnavailableError, match="has ended"):
         await anext(server.dispatcher.stream(asking("x", "die")))
     assert int(await said(server, "pid")) != before[0].pid
+
+
+async def test_numbers_of_exchanges_begin_again_at_their_end(server: Server) -> None:
+    handle_of(server)._last_number = 2**32 - 2
+
+    assert len({await said(server, "pid") for _ in range(3)}) == 1
+
+
+async def test_a_request_that_takes_long_keeps_its_mark_whatever_comes_after_it(server: Server, tmp_path: Path) -> None:
+    worker = handle_of(server)
+    slow = asyncio.create_task(said(server, "slow", str(tmp_path)))
+    await eventually((tmp_path / "began").exists)
+    (number,) = worker._requests
+    worker._last_number = number + EXCHANGES - 1
+    await said(server, "pid")
+    workers_of()[0].kill()
+
+    with pytest.raises(UnavailableError, match="has ended"):
+        await slow

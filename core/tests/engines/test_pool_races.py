@@ -10,8 +10,8 @@ import pytest
 import uvloop
 from many import MODEL, eventually, said, workers_of
 from mlcore import Server
-from mlcore.engines.process import breaker
-from mlcore.errors import UnavailableError
+from mlcore.engines.process import breaker, pool
+from mlcore.errors import ModelLoadError, UnavailableError
 
 WAITING = (
     MODEL
@@ -106,8 +106,8 @@ async def test_a_model_that_could_not_be_loaded_again_is_tried_later(waiting, pl
         await eventually(lambda: server.control.is_ready)
 
         assert await said(server, "pid", model="b")
-        (pool,) = server._engine._pools.values()  # what nobody but a test asks for
-        await eventually(lambda: all(worker.models and not worker.loading for worker in pool.workers))
+        (own,) = server._engine._pools.values()  # what nobody but a test asks for
+        await eventually(lambda: all(worker.models and not worker.loading for worker in own.workers))
 
 
 def test_a_model_that_has_rested_is_tried_again(model, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,15 +118,62 @@ def test_a_model_that_has_rested_is_tried_again(model, repository: Path, monkeyp
 
     async def rest() -> None:
         async with Server(repository, transports=[], parallel_workers=1) as server:
-            (pool,) = server._engine._pools.values()
-            (placement,) = pool._placements.values()
+            (own,) = server._engine._pools.values()
+            (placement,) = own._placements.values()
             for _ in range(20):
                 placement.workers, workers = [], placement.workers
                 for worker in workers:
                     worker.models.discard(placement.number)
                 placement.breaker.record("a test", at_load=False)
-                await asyncio.wait_for(pool._restore_rested(placement), 10)
+                await asyncio.wait_for(own._restore_rested(placement), 10)
                 assert placement.workers
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(rest())
+
+
+BLOCKING = MODEL.replace("    def load(self):", "    async def load(self):\n        time.sleep(1000)\n")
+
+
+async def test_a_load_that_blocks_its_worker_for_too_long_ends_it(
+    model, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_LISTEN_S", 3)
+    model("a")
+    async with Server(repository, transports=[], parallel_workers=1) as server:
+        (model("b", load_timeout=0.5) / "many.py").write_text(BLOCKING)
+        with pytest.raises(ModelLoadError, match="blocked its event loop for longer than"):
+            await server.control.load("b")
+
+        assert await said(server, "pid", model="a")
+
+
+POISONED = (
+    MODEL
+    + """
+
+from mlcore.hosted_model import HostedModel
+
+decoded = HostedModel._decoded
+
+
+def deadly(hosted, call):
+    if b"poison" in bytes(call.body):
+        os._exit(5)
+    return decoded(hosted, call)
+
+
+HostedModel._decoded = deadly
+"""
+)
+
+
+async def test_a_request_that_ends_workers_before_its_model_begins_gets_no_more_than_three(
+    model, repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (model("many") / "many.py").write_text(POISONED)
+    async with Server(repository, transports=[], parallel_workers=2) as server:
+        with pytest.raises(UnavailableError, match="has ended"):
+            await said(server, "note", "poison")
+
+    assert sum("has ended" in record.message for record in caplog.records) == 3

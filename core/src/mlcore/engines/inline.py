@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlcore.engine import Engine
+from mlcore.environments import check_no_environment
 from mlcore.host import ModelHost
 
 if TYPE_CHECKING:
@@ -25,4 +26,5 @@ class InlineEngine(Engine):
 
     async def load(self, plan: Plan) -> LoadedModel:
         """Load a model in this process; see `Engine.load`."""
+        check_no_environment(plan.settings)
         return await self._host.load(plan)

@@ -16,7 +16,7 @@ from mlcore.engine import Engine, LoadedModel, is_chosen, only_here
 from mlcore.engines.process.handle import WorkerGoneError
 from mlcore.engines.process.plans import plan_to_facts, settings_to_facts
 from mlcore.engines.process.pool import Placement, Pool
-from mlcore.environments import environment_of, interpreter_of, variables_of
+from mlcore.environments import check_no_environment, environment_of, interpreter_of, variables_of
 from mlcore.errors import ModelLoadError, SettingsError
 from mlcore.host import ModelHost
 from mlcore.logs import get_logger
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from mlcore.settings import ModelSettings
 
 log = get_logger("mlcore.workers")
+
+# Workers that a request which has not begun may see end: it may be what ends them, before any model knows of it.
+_MOST_WORKERS = 3
 
 
 class ProcessEngine(Engine):
@@ -66,12 +69,14 @@ class ProcessEngine(Engine):
         """Load a model in the workers of its pool; see `Engine.load`."""
         settings = plan.settings
         if settings.parallel_workers == 0:
+            check_no_environment(settings)
             return await self._host.load(plan)
         try:
             facts = plan_to_facts(plan)
         except ModelLoadError:
             if is_chosen(self.settings):
                 raise
+            check_no_environment(settings)
             log.info("this model lives in the server's own process: a worker cannot import it", model=settings.name)
             return await self._host.load(plan)
         placement = Placement(next(self._numbers), settings.name, facts, settings.replicas)
@@ -83,18 +88,19 @@ class ProcessEngine(Engine):
             raise
 
         async def infer(call: Call) -> Answer:
-            while True:
+            for number in count(1):
                 worker = await pool.worker_for(placement)
                 try:
                     return await worker.infer(placement.number, call)
                 except WorkerGoneError as error:
-                    if error.has_begun:
+                    if error.has_begun or number == _MOST_WORKERS:
                         raise
                 await asyncio.sleep(0)  # what has happened is noticed first
+            raise AssertionError("the last attempt raises")
 
         async def stream(call: Call) -> AsyncGenerator[Answer, None]:
             is_answered = False
-            while True:
+            for number in count(1):
                 worker = await pool.worker_for(placement)
                 try:
                     async with aclosing(worker.stream(placement.number, call)) as answers:
@@ -103,7 +109,7 @@ class ProcessEngine(Engine):
                             yield answer
                     return
                 except WorkerGoneError as error:
-                    if error.has_begun or is_answered:
+                    if error.has_begun or is_answered or number == _MOST_WORKERS:
                         raise
                 await asyncio.sleep(0)
 

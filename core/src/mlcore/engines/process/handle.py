@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
 import subprocess
 import time
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from mlcore.engine import Answer
@@ -17,8 +15,8 @@ from mlcore.engines.process.channel import Channel
 from mlcore.engines.process.errors import from_facts
 from mlcore.engines.process.frames import AHEAD, Frame, Kind
 from mlcore.engines.process.shared_area import SharedArea
-from mlcore.engines.process.status_page import StatusPage
-from mlcore.errors import UnavailableError
+from mlcore.engines.process.status_page import EXCHANGES, StatusPage
+from mlcore.errors import OverloadedError, UnavailableError
 from mlcore.telemetry.steps import Steps
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from mlcore.engine import Call
 
 _START_S = 60.0
+_LARGEST_NUMBER = 2**32 - 1
 _LAST_WORDS_S = 1.0
 
 
@@ -69,7 +68,8 @@ class WorkerHandle:
         self._on_exit = on_exit
         self._on_telemetry = on_telemetry
         self.place = place
-        self._numbers = count(1)
+        self._last_number = 0
+        self._marks: set[int] = set()
         self._answers: dict[int, asyncio.Future[Frame]] = {}
         self._streams: dict[int, asyncio.Queue[Frame | WorkerGoneError]] = {}
         self._requests: dict[int, int] = {}
@@ -150,7 +150,7 @@ class WorkerHandle:
             WorkerGoneError: The worker ended.
         """
         self.loading.add(model)
-        number = next(self._numbers)
+        number = self._next_number()
         try:
             frame = await self._asked(number, Kind.LOAD, {"model": model, "plan": plan})
         finally:
@@ -163,7 +163,7 @@ class WorkerHandle:
         """Unload a model; a worker that has ended has none."""
         self.models.discard(model)
         try:
-            await self._asked(next(self._numbers), Kind.UNLOAD, model)
+            await self._asked(self._next_number(), Kind.UNLOAD, model)
         except WorkerGoneError:
             return
 
@@ -172,7 +172,7 @@ class WorkerHandle:
         self.models.discard(model)
         self.loading.discard(model)
         try:
-            self._channel.send(Kind.UNLOAD, next(self._numbers), model)
+            self._channel.send(Kind.UNLOAD, self._next_number(), model)
         except ConnectionResetError:
             return
 
@@ -183,8 +183,7 @@ class WorkerHandle:
             MLCoreError: What the worker raised.
             WorkerGoneError: The worker ended.
         """
-        number = next(self._numbers)
-        self._open(number, model)
+        number = self._open(model)
         try:
             frame = await self._asked(number, Kind.INFER, _facts(model, call), call)
         finally:
@@ -193,9 +192,8 @@ class WorkerHandle:
 
     async def stream(self, model: int, call: Call) -> AsyncGenerator[Answer, None]:
         """Answer one call with several answers; like `infer`. The worker is never far ahead of whoever takes them."""
-        number = next(self._numbers)
+        number = self._open(model)
         queue = self._streams[number] = asyncio.Queue()
-        self._open(number, model)
         is_over = False
         taken = 0
         try:
@@ -227,6 +225,14 @@ class WorkerHandle:
         beats, self._beats = self._beats, self._page.beats
         return beats == self._beats and (beats > 0 or time.monotonic() > self._may_start_until)
 
+    async def listens(self, within_s: float) -> bool:
+        """Say whether the worker's event loop answers within so many seconds."""
+        try:
+            await asyncio.wait_for(self._asked(self._next_number(), Kind.FLUSH, None), within_s)
+        except (TimeoutError, WorkerGoneError):
+            return False
+        return True
+
     def kill(self, cause: str) -> None:
         """End the process at once."""
         self.cause = self.cause or cause
@@ -238,8 +244,7 @@ class WorkerHandle:
         if self._process is None:
             return
         self._is_stopping = True
-        with contextlib.suppress(TimeoutError, WorkerGoneError):
-            await asyncio.wait_for(self._asked(next(self._numbers), Kind.FLUSH, None), min(grace_s, _LAST_WORDS_S))
+        await self.listens(min(grace_s, _LAST_WORDS_S))
         self._channel.close()
         try:
             await asyncio.wait_for(self._exited.wait(), grace_s)
@@ -247,13 +252,30 @@ class WorkerHandle:
             self._process.kill()
             await self._exited.wait()
 
-    def _open(self, number: int, model: int) -> None:
+    def _next_number(self) -> int:
+        self._last_number = self._last_number % _LARGEST_NUMBER + 1
+        return self._last_number
+
+    def _open(self, model: int) -> int:
+        """Return the number of a new exchange, whose mark on the page no other has that is under way.
+
+        Raises:
+            OverloadedError: Every mark is taken.
+        """
+        number = self._next_number()
+        while number % EXCHANGES in self._marks:
+            if len(self._marks) == EXCHANGES:
+                raise OverloadedError(f"a worker has {EXCHANGES} requests, and takes no more", retry_after_s=1)
+            number = self._next_number()
+        self._marks.add(number % EXCHANGES)
         self._page.open(number)
         self._requests[number] = model
         self.under_way += 1
+        return number
 
     def _close(self, number: int) -> None:
         self.under_way -= 1
+        self._marks.discard(number % EXCHANGES)
         del self._requests[number]
 
     async def _asked(self, number: int, kind: Kind, facts: Any, call: Call | None = None) -> Frame:

@@ -29,6 +29,8 @@ _LONGEST_RETRY_S = 300.0
 # How long a request waits for a worker that is being started in the place of the only one.
 _PATIENCE_S = 10.0
 _CHECKS_PER_TIMEOUT = 4
+# How long the event loop of a worker may be blocked once a load has taken too long; it may only have been started late.
+_LISTEN_S = 60.0
 
 
 class Placement:
@@ -241,7 +243,7 @@ class Pool:
         return facts
 
     async def _load_in(self, workers: list[WorkerHandle], placement: Placement) -> dict[str, Any]:
-        loads = [asyncio.ensure_future(worker.load(placement.number, placement.plan)) for worker in workers]
+        loads = [asyncio.ensure_future(self._load_one(worker, placement)) for worker in workers]
         try:
             found = await asyncio.gather(*loads)
         except BaseException:
@@ -252,6 +254,22 @@ class Pool:
         for worker in workers:
             self._place(worker, placement)
         return found[0] if found else {}
+
+    async def _load_one(self, worker: WorkerHandle, placement: Placement) -> dict[str, Any]:
+        """Load a model in a worker, which keeps its time; kill the worker if its event loop is blocked meanwhile."""
+        limit_s = placement.plan["settings"]["load_timeout"] or self._settings["settings"]["load_timeout"]
+        load = asyncio.ensure_future(worker.load(placement.number, placement.plan))
+        try:
+            while not (await asyncio.wait({load}, timeout=limit_s))[0]:
+                if not await worker.listens(_LISTEN_S):
+                    worker.kill(
+                        f"a load blocked its event loop for longer than {limit_s:g} s, the setting load_timeout"
+                    )
+        except asyncio.CancelledError:
+            load.cancel()
+            await asyncio.wait({load})
+            raise
+        return load.result()
 
     def _place(self, worker: WorkerHandle, placement: Placement) -> None:
         if not worker.has_ended:
@@ -362,7 +380,7 @@ class Pool:
 
     async def _restore_in(self, worker: WorkerHandle, placement: Placement) -> None:
         try:
-            await worker.load(placement.number, placement.plan)
+            await self._load_one(worker, placement)
         except WorkerGoneError:
             return  # what ends a worker is dealt with where it is noticed
         if self._placements.get(placement.number) is placement:

@@ -14,9 +14,10 @@ _BEATS = struct.Struct("<Q")
 _LAST = 8
 _LONGEST_ID = 247
 _MARKS = 256
-# More exchanges than this are never under way at once on one worker.
-_EXCHANGES = 64 * 1024 - _MARKS
-_SIZE = _MARKS + _EXCHANGES
+EXCHANGES = 64 * 1024 - _MARKS
+"""The most exchanges that may be under way at once: those whose numbers differ by so many share a mark."""
+
+_SIZE = _MARKS + EXCHANGES
 
 
 class StatusPage:
@@ -52,7 +53,7 @@ class StatusPage:
 
     def begin(self, number: int, request_id: str) -> None:
         """Note that the model begins to work on an exchange."""
-        self._map[_MARKS + number % _EXCHANGES] = 1
+        self._map[_MARKS + number % EXCHANGES] = 1
         name = request_id.encode("utf-8", "replace")[:_LONGEST_ID]
         self._map[_LAST : _LAST + 1 + len(name)] = bytes((len(name),)) + name
 
@@ -71,8 +72,8 @@ class StatusPage:
 
     def open(self, number: int) -> None:
         """Note that an exchange is new."""
-        self._map[_MARKS + number % _EXCHANGES] = 0
+        self._map[_MARKS + number % EXCHANGES] = 0
 
     def has_begun(self, number: int) -> bool:
         """Say whether the model has begun to work on an exchange."""
-        return self._map[_MARKS + number % _EXCHANGES] != 0
+        return self._map[_MARKS + number % EXCHANGES] != 0
