@@ -10,12 +10,11 @@ import os
 import sys
 import threading
 import time
-import uuid
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from mlcore.errors import SettingsError
 from mlcore.telemetry.exporters import LOGS, METRICS, SIGNALS, TRACES, Wanted, make_exporter, wanted_exporters
+from mlcore.telemetry.resource import resource_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +128,7 @@ def set_up_telemetry(settings: Settings) -> Telemetry | None:
         raise SettingsError(f"OTEL_PROPAGATORS: {error}") from error
     # Exporters work in threads: with the default of 5 ms they would hold up the event loop again and again.
     sys.setswitchinterval(0.0005)
-    resource = _resource(settings)
+    resource = resource_of(settings)
     telemetry = Telemetry()
     for signal, export in (
         (TRACES, telemetry.export_traces),
@@ -161,16 +160,3 @@ def _check_sampler() -> None:
 
 def _made(wanted: list[Wanted]) -> list[Any]:
     return [make_exporter(each) for each in wanted]
-
-
-def _resource(settings: Settings) -> Resource:
-    """Return what this process is, for whoever receives telemetry; `OTEL_RESOURCE_ATTRIBUTES` and the like win."""
-    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-
-    given = OTELResourceDetector().detect().attributes
-    own = {
-        "service.name": settings.server_name,
-        "service.version": settings.server_version or version("mlcore-core"),
-        "service.instance.id": str(uuid.uuid4()),
-    }
-    return Resource.create({name: value for name, value in own.items() if name not in given})

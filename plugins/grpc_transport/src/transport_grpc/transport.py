@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from typing import TYPE_CHECKING
 
-from mlcore.errors import PortInUseError
+from mlcore.listening import address_of, listen
 from mlcore.transport import Transport
 
 from transport_grpc.connections import Connections
@@ -18,7 +17,10 @@ from transport_grpc.services import services
 from transport_grpc.tls import tls_of
 
 if TYPE_CHECKING:
+    import socket
     import ssl
+
+_REMEDY = "choose another with --grpc-port or the setting grpc_port"
 
 
 class GrpcTransport(Transport):
@@ -39,28 +41,13 @@ class GrpcTransport(Transport):
     def bind(self) -> None:
         """Take the port; see `Transport.bind`."""
         self._tls = tls_of(self.settings)
-        host, port = self.settings.host, self.settings.grpc_port
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # which asyncio's TCP_NODELAY asks for
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            taken.bind((host, port))
-            taken.listen(2048)
-        except OSError as error:
-            taken.close()
-            raise PortInUseError(
-                f"the gRPC transport cannot listen on {host}:{port}: {error.strerror}; "
-                "choose another with --grpc-port or the setting grpc_port"
-            ) from error
-        taken.setblocking(False)
-        self._socket = taken
+        self._socket = listen(self.settings.host, self.settings.grpc_port, "gRPC", _REMEDY)
+        self._socket.setblocking(False)
 
     @property
     def url(self) -> str:
         """The address that clients use; they leave the scheme out."""
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        port = self._socket.getsockname()[1] if self._socket is not None else self.settings.grpc_port
-        return f"grpc://{host}:{port}"
+        return f"grpc://{address_of(self.settings.host, self.settings.grpc_port, self._socket)}"
 
     async def start(self) -> None:
         """Begin to answer."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mlcore.telemetry.readers import include
+from mlcore.telemetry.resource import resource_of
 from opentelemetry import metrics
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
@@ -47,7 +48,7 @@ class Exposition:
         if settings.metrics_names == "mlserver":
             self._registry.register(MlserverNames(tallies, settings.metrics_rest_server_prefix))
         self._reader = PrometheusMetricReader(registry=self._registry, scope_info_enabled=False)
-        self._provider = _provider()
+        self._provider = _provider(settings)
         self._provider.add_metric_reader(self._reader)
         include(self._reader, tallies)
         # One thread for all scrapes: they never take more than a core, and the event loop goes on.
@@ -77,10 +78,10 @@ class Exposition:
         return gzip.compress(text, _GZIP_LEVEL) if is_zipped else text
 
 
-def _provider() -> MeterProvider:
+def _provider(settings: Settings) -> MeterProvider:
     """Return this process' provider of the SDK; make one if there is none."""
     provider = metrics.get_meter_provider()
     if not isinstance(provider, MeterProvider):
-        provider = MeterProvider(shutdown_on_exit=False)
+        provider = MeterProvider(resource=resource_of(settings), shutdown_on_exit=False)
         metrics.set_meter_provider(provider)
     return provider

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from mlcore.errors import PortInUseError
+from mlcore.listening import address_of, listen
 from mlcore.transport import Transport
 
 from transport_metrics.app import MetricsApp
 from transport_metrics.exposition import Exposition
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
 # Scrapes that are under way at the stop get no longer than this.
 _LONGEST_GRACE_S = 1
+
+_REMEDY = "choose another with --metrics-port or the setting metrics_port, or set metrics_endpoint to null"
 
 
 class MetricsTransport(Transport):
@@ -38,26 +40,12 @@ class MetricsTransport(Transport):
 
     def bind(self) -> None:
         """Take the port; see `Transport.bind`."""
-        host, port = self.settings.host, self.settings.metrics_port
-        taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            taken.bind((host, port))
-            taken.listen(2048)
-        except OSError as error:
-            taken.close()
-            raise PortInUseError(
-                f"the metrics transport cannot listen on {host}:{port}: {error.strerror}; choose another with "
-                "--metrics-port or the setting metrics_port, or set metrics_endpoint to null"
-            ) from error
-        self._socket = taken
+        self._socket = listen(self.settings.host, self.settings.metrics_port, "metrics", _REMEDY)
 
     @property
     def url(self) -> str:
         """The address that Prometheus scrapes, without the path."""
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        port = self._socket.getsockname()[1] if self._socket is not None else self.settings.metrics_port
-        return f"http://{host}:{port}"
+        return f"http://{address_of(self.settings.host, self.settings.metrics_port, self._socket)}"
 
     async def start(self) -> None:
         """Begin to answer."""

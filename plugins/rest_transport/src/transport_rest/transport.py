@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from mlcore.errors import PortInUseError
+from mlcore.listening import address_of, listen
 from mlcore.transport import Transport
 
 from transport_rest.app import build_app
 from transport_rest.protocol import HttpProtocol
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
 # Longer than the idle time of common load balancers, so that they close first and never race with us.
@@ -23,6 +23,8 @@ _KEEP_ALIVE_S = 75
 
 # How long a request that is cancelled may take to tell its client so.
 _LAST_ANSWERS_S = 0.2
+
+_REMEDY = "choose another with --http-port or the setting http_port"
 
 
 class RestTransport(Transport):
@@ -41,27 +43,12 @@ class RestTransport(Transport):
 
     def bind(self) -> None:
         """Take the port; see `Transport.bind`."""
-        host, port = self.settings.host, self.settings.http_port
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # which asyncio's TCP_NODELAY asks for
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            taken.bind((host, port))
-            taken.listen(2048)
-        except OSError as error:
-            taken.close()
-            raise PortInUseError(
-                f"the REST transport cannot listen on {host}:{port}: {error.strerror}; "
-                "choose another with --http-port or the setting http_port"
-            ) from error
-        self._socket = taken
+        self._socket = listen(self.settings.host, self.settings.http_port, "REST", _REMEDY)
 
     @property
     def url(self) -> str:
         """The address that clients use."""
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        port = self._socket.getsockname()[1] if self._socket is not None else self.settings.http_port
-        return f"http://{host}:{port}"
+        return f"http://{address_of(self.settings.host, self.settings.http_port, self._socket)}"
 
     async def start(self) -> None:
         """Begin to answer."""
