@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from mlcore import MLModel, ModelSettings, Server
@@ -208,6 +209,23 @@ def test_the_program_finishes_the_request_under_way_when_it_is_told_to_stop(serv
     assert running.process.wait(60) == 0
     running.stop()
     assert not [line for line in running.log if "Traceback" in line]
+
+
+def test_a_second_signal_does_not_wait_for_a_client_that_takes_nothing(server, folder):
+    (folder / "echo.py").write_text(ECHO.replace("[len(tensor.data)]", "[0] * 5_000_000").replace("[1]", "[5_000_000]"))
+    running = server(folder, env={"MLCORE_GRACE_PERIOD": "300"})
+    body = json.dumps(REQUEST).encode()
+    with socket.create_connection(("127.0.0.1", urlsplit(running.url).port)) as client:
+        client.sendall(
+            b"POST /v2/models/echo/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+        assert client.recv(15) == b"HTTP/1.1 200 OK"
+        running.process.send_signal(signal.SIGTERM)
+        while not any("stopping" in line for line in running.log):
+            time.sleep(0.01)
+        running.process.send_signal(signal.SIGTERM)
+
+        assert running.process.wait(60) == 128 + signal.SIGTERM
 
 
 def test_hostile_bodies_cost_a_process_no_more_than_its_limit(server, folder):

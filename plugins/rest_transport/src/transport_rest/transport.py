@@ -80,10 +80,20 @@ class RestTransport(Transport):
             self._uvicorn.should_exit = True
             if not grace_s:
                 await self._give_up()
+                self._cut_off()
             await self._running
             await self._give_up()
+            self._cut_off()
         if self._socket is not None:
             self._socket.close()
+
+    def _cut_off(self) -> None:
+        """Close the connections that are left, those to clients that do not take their answers."""
+        assert self._uvicorn is not None, "there are connections only while it runs"
+        self._uvicorn.force_exit = True
+        for connection in list(self._uvicorn.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
     async def _give_up(self) -> None:
         """Cancel the requests that are under way; their clients are told.
