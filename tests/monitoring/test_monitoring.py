@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "monitoring"
 sys.path.insert(0, str(MONITORING))
-import generate  # noqa: E402  # what writes the dashboards
+import dashboards  # noqa: E402  # what writes them
 from panels import BOARDS  # noqa: E402
 
 MODEL = """
@@ -237,7 +237,7 @@ def asked(expression: str) -> str:
 
 
 def test_every_panel_stands_on_its_dashboard() -> None:
-    for path, text in generate.dashboards():
+    for path, text in dashboards.dashboards():
         assert path.read_text(encoding="utf-8") == text, "run scripts/docs"
         board = json.loads(text)
         shown = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
