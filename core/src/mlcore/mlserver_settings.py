@@ -92,7 +92,7 @@ MODEL_SETTINGS: dict[str, Setting] = {
     ),
     "warm_workers": Setting(
         "false",
-        "It has no effect in MLServer either; here `warmup` holds requests that are run before the model serves: remove it.",
+        "It has no effect in MLServer either; here `warmup` holds requests to run before the model serves: remove it.",
         True,
     ),
 }
