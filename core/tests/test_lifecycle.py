@@ -12,6 +12,7 @@ from mlcore.codecs import StringCodec
 from mlcore.engine import LoadedModel
 from mlcore.engines.inline import InlineEngine
 from mlcore.errors import (
+    InferenceError,
     ModelLoadError,
     ModelNotFoundError,
     SettingsError,
@@ -100,18 +101,25 @@ async def test_a_model_that_is_not_there_cannot_be_loaded_or_unloaded(repository
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["..", "../m", "a/../m", "/etc", "m/", "m.", "m ", ".", "...", "", "M", "m\0", "m\n", "\x1b[1m", "x" * 10**7],
+    ("name", "error"),
+    [
+        *((name, ModelNotFoundError) for name in ("m.", "...", "M", "..model", "~", "$HOME", "m%2f", "file:m")),
+        *((name, InferenceError) for name in ("..", "../m", "a/../m", "/etc", "m/", "m ", ".", "", "m\0", "m\n")),
+        *((name, InferenceError) for name in ("\x1b[1m", "a\\m", "x" * 10**7)),
+    ],
 )
-async def test_a_name_of_a_client_never_is_a_path(repository, noting, notes, name):
+async def test_a_name_of_a_client_never_is_a_path(repository, noting, notes, name, error):
     noting()
     (repository / "..model").mkdir()
 
     async with Server(repository, transports=[]) as server:
         for operation in (server.control.load, server.control.unload):
-            with pytest.raises(ModelNotFoundError) as raised:
+            with pytest.raises(error) as raised:
                 await operation(name)
-            assert len(str(raised.value)) < 200
+            assert str(raised.value).isprintable()
+            with pytest.raises(error) as raised_of_version:
+                await operation("m", name)
+            assert max(map(len, (str(raised.value), str(raised_of_version.value)))) < 250
         assert index(server) == [("m", None, "READY", "")]
         assert notes() == ["load one"]
 
@@ -463,6 +471,79 @@ async def test_load_unload_and_requests_may_race(repository, noting, said):
 
     assert outcomes <= {None, "one", ModelNotFoundError, UnavailableError}
     assert {None, "one", ModelNotFoundError} <= outcomes
+
+
+# --- one version ---
+
+
+@pytest.fixture
+def versions(noting):
+    """Write two versions of a model, the second of which answers when no version is asked for."""
+    return {number: noting(f"v{number}", number, name="m", parameters={"version": number}) for number in ("9", "10")}
+
+
+@pytest.mark.usefixtures("versions")
+async def test_one_version_is_unloaded_and_the_next_one_takes_its_place_as_the_default(repository, said, notes):
+    async with Server(repository, transports=[]) as server:
+        assert await said(server, "m") == "10"
+        await server.control.unload("m", "10")
+        assert await said(server, "m") == "9"
+        with pytest.raises(ModelNotFoundError, match="Model m with version 10 not found"):
+            await said(server, "m", version="10")
+        with pytest.raises(ModelNotFoundError, match="Model m with version 10 not found"):
+            await server.control.unload("m", "10")
+        assert index(server) == [("m", "9", "READY", ""), ("m", "10", "UNAVAILABLE", "")]
+        assert server.control.is_ready
+        assert "unload 9" not in notes()
+
+        await server.control.load("m", "10")
+        assert await said(server, "m") == "10"
+        assert notes().count("load 9") == 1
+
+
+async def test_the_load_of_one_version_leaves_the_others_alone(repository, noting, versions, said, notes):
+    async with Server(repository, transports=[], load_models_at_startup=False) as server:
+        await server.control.load("m", "9")
+        assert notes() == ["load 9"]
+        assert server.control.versions("m") == ["9"]
+        assert server.control.is_ready
+
+        (versions["9"] / "my_model.py").write_text("1 / 0")
+        with pytest.raises(ModelLoadError):
+            await server.control.load("m", "9")
+        assert await said(server, "m") == "9"
+        assert [item[:3] for item in index(server)] == [("m", "9", "READY"), ("m", "10", "UNAVAILABLE")]
+
+
+async def test_a_version_that_is_gone_is_unloaded_by_its_load(repository, versions, said):
+    async with Server(repository, transports=[]) as server:
+        shutil.rmtree(versions["10"])
+        with pytest.raises(ModelNotFoundError, match="Model m with version 10 not found"):
+            await server.control.load("m", "10")
+        assert await said(server, "m") == "9"
+        with pytest.raises(ModelNotFoundError, match="Model m with version 1 not found"):
+            await server.control.load("m", "1")
+        assert server.control.versions("m") == ["9"]
+
+
+async def test_loads_of_a_version_share_one_and_those_of_every_version_wait_for_it(repository, noting, notes, until):
+    for number in ("1", "2"):
+        noting(number, number, "import time; time.sleep(0.2)", name="m", parameters={"version": number})
+
+    async with Server(repository, transports=[], load_models_at_startup=False) as server:
+        first = asyncio.create_task(server.control.load("m", "1"))
+        await until(notes)
+        await asyncio.gather(first, *(server.control.load("m", "1") for _ in range(10)), server.control.load("m"))
+        assert sorted(notes()) == ["load 1", "load 1", "load 2", "unload 1"]
+
+
+async def test_the_model_without_a_version_is_the_default_whatever_the_others_are_called(repository, noting, said):
+    noting("plain", "plain", name="m")
+    noting("new", "new", name="m", parameters={"version": "999"})
+
+    async with Server(repository, transports=[]) as server:
+        assert await said(server, "m") == "plain"
+        assert await said(server, "m", version="999") == "new"
 
 
 # --- the end ---

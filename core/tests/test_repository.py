@@ -1,297 +1,233 @@
-"""The repository: which folders are models, and everything odd that may lie between them."""
+"""The choice of a model repository, and repositories of a user's own."""
 
-import json
-import os
-import shutil
+import asyncio
+import textwrap
 
 import pytest
-from mlcore import RuntimeOffer
-from mlcore.catalogue import Catalogue
-from mlcore.errors import SettingsError
-from mlcore.repository import FolderRepository
+from mlcore import MLModel, ModelSettings, Server
+from mlcore.errors import ModelLoadError, ModelNotFoundError, SettingsError
+from mlcore.folder_repository import FolderRepository
+from mlcore.repository import ModelRepository, RepositoryEntry
 
-
-@pytest.fixture
-def runtimes():
-    catalogue = Catalogue("runtime", list)
-    catalogue.add("wave", RuntimeOffer("a:B", artefacts=("model.wave", "model.bin")), "runtime-wave")
-    catalogue.add("alias.Wave", RuntimeOffer("a:B", artefacts=("model.wave",)), "runtime-wave")
-    catalogue.add("other", RuntimeOffer("a:B", artefacts=("model.bin",)), "runtime-other")
-    return catalogue
-
-
-@pytest.fixture
-def found(repository, runtimes):
-    """Return a function that gives name, version and problem of what the repository holds."""
-    folder = FolderRepository(repository, runtimes)
-    return lambda: [(entry.name, entry.version, entry.problem) for entry in folder.entries()]
-
-
-@pytest.fixture
-def put(repository):
-    """Return a function that writes a settings file, and perhaps other files beside it."""
-
-    def put(place, *files, text=None, **settings):
-        folder = repository / place
-        folder.mkdir(parents=True, exist_ok=True)
-        if settings or text is not None:
-            text = text if text is not None else json.dumps({"implementation": "wave", **settings})
-            (folder / "model-settings.json").write_text(text)
-        for file in files:
-            (folder / file).touch()
-        return folder
-
-    return put
-
-
-def test_models_are_found_at_any_depth_and_ordered_by_name_and_version(put, found):
-    put("b", name="b")
-    put("deep/er/a", name="a")
-    for version in ("v10", "v9", None):
-        put(f"b/versions/{version}", name="v", parameters={"version": version})
-
-    assert found() == [("a", None, ""), ("b", None, ""), ("v", None, ""), ("v", "v9", ""), ("v", "v10", "")]
-
-
-def test_the_folder_itself_may_be_a_model(put, found, repository):
-    put(".", platform="x")
-
-    assert found() == [(repository.name, None, "")]
-
-
-def test_an_edit_counts_at_the_next_question_and_nothing_is_read_twice(put, repository, runtimes):
-    folder = FolderRepository(repository, runtimes)
-    put("a", name="a")
-    (first,) = folder.entries()
-    (again,) = folder.entries()
-    assert again.settings is first.settings
-
-    put("a", name="b")
-
-    assert [entry.name for entry in folder.entries()] == ["b"]
-
-
-def test_a_variable_that_changes_counts_as_an_edit(put, repository, runtimes, monkeypatch):
-    folder = FolderRepository(repository, runtimes)
-    put("a", name="a")
-    assert folder.entries()[0].settings.platform == ""
-
-    monkeypatch.setenv("MLCORE_MODEL_PLATFORM", "new")
-
-    assert folder.entries()[0].settings.platform == "new"
-
-
-def test_hidden_folders_and_virtual_environments_are_left_out(put, found):
-    for place in (".hidden/a", "__pycache__/b", "venv/lib/c"):
-        put(place, name="x")
-    put("venv", "pyvenv.cfg")
-
-    assert found() == []
-
-
-def test_a_link_to_a_folder_is_left_out_with_one_warning(put, found, repository, caplog):
-    put("a/v3", name="a")
-    (repository / "a/current").symlink_to(repository / "a/v3")
-    (repository / "outside").symlink_to(repository.parent)
-    (repository / ".hidden").symlink_to(repository)
-
-    for _ in range(3):
-        assert found() == [("a", None, "")]
-
-    assert sorted(record.folder for record in caplog.records) == ["a/current", "outside"]
-    assert "the folder is a link, and is left out; put the folder itself here" in caplog.text
-
-
-def test_links_in_a_circle_and_to_nowhere_are_no_trouble(put, found, repository, tmp_path):
-    put("a", name="a")
-    (repository / "loop").symlink_to(repository / "loop")
-    (repository / "nowhere").symlink_to(repository / "not there")
-    (repository / "self").symlink_to(repository)
-    settings = tmp_path / "elsewhere.json"
-    settings.write_text(json.dumps({"implementation": "wave", "name": "linked"}))
-    put("b")
-    (repository / "b/model-settings.json").symlink_to(settings)
-
-    assert found() == [("a", None, ""), ("linked", None, "")]
-
-
-def test_a_pipe_called_like_a_settings_file_is_not_waited_for(put, found, repository):
-    os.mkfifo(put("a") / "model-settings.json")
-    put("b", name="b")
-    os.mkfifo(repository / "pipe")
-
-    assert found() == [("a", None, "a/model-settings.json: is not a file"), ("b", None, "")]
-
-
-def test_a_settings_file_that_links_to_itself_is_a_problem_of_its_model(put, found):
-    file = put("a") / "model-settings.json"
-    file.symlink_to(file)
-
-    assert found() == [("a", None, "a/model-settings.json: there is no such file")]
-
-
-def test_a_folder_that_cannot_be_read_is_left_out_with_one_warning(put, found, repository, caplog, monkeypatch):
-    """Its path is too long, which not even root can read."""
-    put("good", name="good")
-    monkeypatch.chdir(repository)
-    for _ in range(20):
-        os.mkdir("x" * 250)
-        os.chdir("x" * 250)
-    os.chdir(repository)
-
-    try:
-        for _ in range(2):
-            assert found() == [("good", None, "")]
-        (record,) = caplog.records
-        assert record.message == "the folder cannot be read: File name too long"
-    finally:
-        shutil.rmtree(repository / ("x" * 250))
-
-
-def test_a_root_that_is_gone_is_an_error(found, repository):
-    repository.rmdir()
-
-    with pytest.raises(SettingsError, match="the model repository cannot be read: No such file or directory"):
-        found()
-
-
-def test_names_that_only_look_alike_are_different_models(put, found):
-    composed, decomposed = "caf\u00e9", "cafe\u0301"
-    for name in (composed, decomposed, "Cafe"):
-        put(name, name=name)
-
-    assert {name for name, _, _ in found()} == {composed, decomposed, "Cafe"}
-
-
-# --- problems ---
-
-
-def test_a_broken_file_is_a_model_with_a_problem(put, found):
-    put("a", text="[]")
-    put("b", nmae="x")
-
-    assert found() == [
-        (
-            "a",
-            None,
-            "a/model-settings.json: line 1, column 1: expected a JSON object, got an array",
-        ),
-        ("b", None, "b/model-settings.json: nmae: unknown setting; did you mean 'name'?"),
-    ]
-
-
-def test_a_file_that_breaks_stays_the_problem_of_the_model_it_was(put, found):
-    put("folder", name="m", parameters={"version": "1"})
-    assert found() == [("m", "1", "")]
-
-    put("folder", text="{")
-
-    assert [item[:2] for item in found()] == [("m", "1")]
-
-
-def test_a_broken_folder_does_not_take_the_name_of_a_good_model(put, found):
-    put("deep/m", text="{")
-    put("other", name="m")
-
-    assert [(name, bool(problem)) for name, _, problem in found()] == [("deep/m", True), ("m", False)]
-
-
-@pytest.mark.parametrize(("version", "which"), [(None, "model 'm'"), ("1", "model 'm', version '1'")])
-def test_two_folders_of_one_name_and_version_are_one_problem_that_names_both(put, found, version, which):
-    for place in ("a", "b/c"):
-        put(place, name="m", parameters={"version": version})
-
-    assert found() == [("m", version, f"{which} is defined twice: in 'a' and in 'b/c'; rename one of them")]
-
-
-# --- models without settings ---
-
-
-def test_a_file_that_one_runtime_claims_is_a_model_named_after_its_folder(put, repository, runtimes):
-    put("a", "model.wave")
-
-    (entry,) = FolderRepository(repository, runtimes).entries()
-
-    assert (entry.name, entry.settings.implementation, entry.settings.folder) == ("a", "wave", repository / "a")
-
-
-def test_a_file_that_two_runtimes_claim_is_a_problem_that_names_both(put, found):
-    put("a", "model.bin")
-
-    assert found() == [
-        (
-            "a",
-            None,
-            "model.bin can be served by wave and other; choose one as 'implementation' in a/model-settings.json",
-        )
-    ]
-
-
-def test_a_file_below_a_model_belongs_to_that_model(put, found):
-    put("a", name="a")
-    put("a/artefacts/deep", "model.wave")
-
-    assert found() == [("a", None, "")]
-
-
-def test_a_folder_whose_name_no_model_can_have_is_a_problem(put, found):
-    put("a\\b", "model.wave")
-
-    ((name, _, problem),) = found()
-
-    assert name == "a\\b"
-    assert "is not fit for a model; give one" in problem
-
-
-def test_without_any_file_the_environment_may_describe_a_model(found, monkeypatch, put, repository):
-    monkeypatch.setenv("MLCORE_MODEL_IMPLEMENTATION", "wave")
-    assert found() == [(repository.name, None, "")]
-    monkeypatch.setenv("MLCORE_MODEL_NAME", "from-the-environment")
-    assert found() == [("from-the-environment", None, "")]
-    monkeypatch.setenv("MLCORE_MODEL_THREADS", "0")
-    assert "MLCORE_MODEL_THREADS: should be greater" in found()[0][2]
-    monkeypatch.delenv("MLCORE_MODEL_THREADS")
-
-    put("a", name="a")
-
-    assert found() == [("from-the-environment", None, "")]
-
-
-def test_other_variables_alone_describe_no_model(found, monkeypatch):
-    monkeypatch.setenv("MLCORE_MODEL_URI", "x")
-
-    assert found() == []
-
-
-# --- stamps ---
-
-
-def test_a_stamp_changes_with_any_file_of_the_model_and_with_no_other(put, repository, runtimes):
-    folder = FolderRepository(repository, runtimes)
-    place = put("a", "weights.bin", name="a")
-    put("b", name="b")
-    (place / "gone").symlink_to("nowhere")
-    first = folder.stamp("a")
-    assert first
-    assert folder.stamp("a") == first
-
-    put("b", "new", name="b")
-    assert folder.stamp("a") == first
-    (place / "weights.bin").write_bytes(b"1")
-    assert folder.stamp("a") != first
-    assert folder.stamp("nobody") == []
-
-
-def test_a_model_that_is_broken_has_no_stamp(put, repository, runtimes):
-    put("a", text="{")
-
-    assert FolderRepository(repository, runtimes).stamp("a") == []
-
-
-def test_a_thousand_models_are_listed(repository, runtimes):
-    for number in range(1_000):
-        (repository / str(number)).mkdir()
-        (repository / str(number) / "model-settings.json").write_text('{"implementation": "wave"}')
-    folder = FolderRepository(repository, runtimes)
-
-    assert len(folder.entries()) == 1_000
+
+class Table(ModelRepository):
+    """Models out of a table that a test changes."""
+
+    def __init__(self, root, names):
+        super().__init__(root)
+        self.names = names
+        self.is_closed = False
+
+    def entries(self):
+        return [RepositoryEntry(name, None, ModelSettings(name=name, implementation=MLModel)) for name in self.names]
+
+    def close(self):
+        self.is_closed = True
+
+
+class Listing:
+    """The same in MLServer's shape; one model is found only by name."""
+
+    def __init__(self, root, names=(), hidden=()):
+        self.root, self.names, self.hidden = root, names, hidden
+        self.loops = set()
+
+    async def list(self):
+        self.loops.add(asyncio.get_running_loop())
+        return [ModelSettings(name=name, implementation=MLModel) for name in self.names]
+
+    async def find(self, name):
+        self.loops.add(asyncio.get_running_loop())
+        if name not in (*self.names, *self.hidden):
+            raise ModelNotFoundError(name)
+        return [ModelSettings(name=name, implementation=MLModel)]
+
+
+def serving(root, kind, **arguments):
+    return Server(
+        root,
+        transports=[],
+        model_repository_implementation=kind,
+        model_repository_implementation_args=arguments,
+    )
+
+
+def index(server):
+    return [(item.name, item.version, item.state, item.reason) for item in server.control.index()]
+
+
+async def test_a_repository_of_ones_own_is_asked_at_each_question_and_closed(repository):
+    names = ["a"]
+    async with serving(repository, Table, names=names) as server:
+        assert index(server) == [("a", None, "READY", "")]
+        names[:] = ["b"]
+        await server.control.load("b")
+        with pytest.raises(ModelNotFoundError):
+            await server.control.load("a")
+        assert index(server) == [("b", None, "READY", "")]
+        assert not server.repository.is_closed
+
+    assert server.repository.is_closed
+
+
+async def test_a_class_with_list_and_find_works_as_it_is(repository):
+    async with serving(repository, Listing, names=["b", "a"], hidden=["h"]) as server:
+        listing = server.repository._listing
+        assert listing.root == str(repository)
+        assert index(server) == [("a", None, "READY", ""), ("b", None, "READY", "")]
+        await server.control.load("h")
+        assert ("h", None, "READY", "") in index(server)
+        with pytest.raises(ModelNotFoundError, match="Model nobody not found"):
+            await server.control.load("nobody")
+        await server.control.unload("a")
+        await server.control.load("a")
+        (loop,) = listing.loops
+        assert loop is not asyncio.get_running_loop()
+
+    assert loop.is_closed()
+
+
+async def test_a_class_with_list_alone_is_enough(repository):
+    class Bare:
+        def __init__(self, root):
+            pass
+
+        async def list(self):
+            versions = [{"version": "1"}, {"version": "1"}, {}]
+            return [ModelSettings(name="m", implementation=MLModel, parameters=version) for version in versions]
+
+    async with serving(repository, Bare) as server:
+        assert index(server) == [
+            ("m", None, "READY", ""),
+            ("m", "1", "UNAVAILABLE", "model 'm', version '1' is listed twice; rename one of them"),
+        ]
+        with pytest.raises(ModelLoadError, match="listed twice"):
+            await server.control.load("m", "1")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (["a"], r"list\(\) gave str; expected a list of ModelSettings with names"),
+        ([ModelSettings(implementation=MLModel)], r"list\(\) gave ModelSettings; expected a list"),
+        (None, r"list\(\) gave NoneType; expected a list"),
+        (ConnectionError("the table is away"), r"list\(\) raised ConnectionError: the table is away"),
+    ],
+)
+async def test_a_list_that_is_none_is_an_error_and_what_is_loaded_goes_on(repository, given, text):
+    class Odd:
+        given: object = (ModelSettings(name="m", implementation=MLModel),)
+
+        def __init__(self, root):
+            pass
+
+        async def list(self):
+            if isinstance(self.given, Exception):
+                raise self.given
+            return self.given
+
+    async with serving(repository, Odd) as server:
+        Odd.given = given
+        with pytest.raises(SettingsError, match=text):
+            await server.control.load("m")
+        assert index(server) == [("m", None, "READY", "")]
+
+
+async def test_the_folder_repository_may_be_subclassed(repository, model, said):
+    model("good", name="good")
+    model("internal", name="_internal")
+
+    class Public(FolderRepository):
+        def __init__(self, root, runtimes, hidden):
+            super().__init__(root, runtimes)
+            self.hidden = hidden
+
+        def entries(self):
+            return [entry for entry in super().entries() if not entry.name.startswith(self.hidden)]
+
+    async with serving(repository, Public, hidden="_") as server:
+        assert index(server) == [("good", None, "READY", "")]
+
+
+async def test_the_class_may_be_in_a_module_of_the_folder(repository):
+    (repository / "names.py").write_text("NAMES = ['from-a-sibling']\n")
+    (repository / "my_repository.py").write_text(
+        textwrap.dedent("""
+        from mlcore import MLModel, ModelSettings
+        from names import NAMES
+
+
+        class Mine:
+            def __init__(self, root):
+                pass
+
+            async def list(self):
+                return [ModelSettings(name=name, implementation=MLModel) for name in NAMES]
+    """)
+    )
+
+    for named in ("my_repository.Mine", "my_repository:Mine"):
+        async with serving(repository, named) as server:
+            assert index(server) == [("from-a-sibling", None, "READY", "")]
+
+
+class Failing(Table):
+    def __init__(self, root):
+        raise OSError("no table")
+
+
+@pytest.mark.parametrize(
+    ("named", "text"),
+    [
+        ("nowhere.Mine", "'nowhere.Mine': there is no module 'nowhere', neither in the served folder nor installed"),
+        ("mlserver.none.Mine", "leave the setting out for models in a folder, or install mlcore-mlserver for classes"),
+        ("json.Mine", "the module 'json' has no class 'Mine'"),
+        ("json.dumps", "the module 'json' has no class 'dumps'"),
+        ("broken.Mine", "its module fails to import: ZeroDivisionError: division by zero"),
+        ("Mine", "write it as 'my_repository.MyRepository', a class of my_repository.py"),
+        ("../x.Mine", "write it as 'my_repository.MyRepository'"),
+        ("json.JSONDecoder", "is no model repository; let it subclass mlcore.repository.ModelRepository and define"),
+        (Table, "model_repository_implementation_args do not fit: "),
+        (Failing, "it cannot be made: OSError: no table"),
+        (ModelRepository, "model_repository_implementation_args do not fit: "),
+        (5, "expected an import path, such as my_repository.MyRepository"),
+    ],
+)
+def test_what_is_no_repository_is_an_error_that_says_what_to_do(repository, named, text):
+    (repository / "broken.py").write_text("1 / 0\n")
+
+    with pytest.raises(SettingsError) as raised:
+        serving(repository, named)
+
+    assert text in str(raised.value)
+
+
+def test_a_repository_may_refuse_its_arguments_in_its_own_words(repository):
+    class Strict(Table):
+        def __init__(self, root):
+            raise SettingsError("name the table")
+
+    with pytest.raises(SettingsError, match=r"^name the table$"):
+        serving(repository, Strict)
+
+
+def test_check_looks_at_the_repository_that_the_settings_name(repository, run):
+    (repository / "my_repository.py").write_text(
+        textwrap.dedent("""
+        from mlcore import ModelSettings
+
+        class Mine:
+            def __init__(self, root):
+                pass
+
+            async def list(self):
+                return [ModelSettings(name="m", implementation="nowhere.Model")]
+    """)
+    )
+    (repository / "settings.json").write_text('{"model_repository_implementation": "my_repository.Mine"}')
+
+    checked = run("check", repository)
+
+    assert checked.returncode == 1
+    assert "model 'm': " in checked.stdout
+    assert "1 model checked, 1 problem" in checked.stdout

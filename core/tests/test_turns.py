@@ -16,7 +16,7 @@ class Work:
         self.error = None
 
     def __call__(self, turns, name="a"):
-        return asyncio.create_task(turns.share(name, lambda: self.stamp, self.do))
+        return asyncio.create_task(turns.share(name, None, lambda: self.stamp, self.do))
 
     async def do(self):
         self.begun += 1

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 from mlcore_protocol import ModelMetadata, RepositoryIndexItem, ServerMetadata
 
-from mlcore.errors import PermissionDeniedError, SettingsError, UnavailableError
+from mlcore.errors import InferenceError, PermissionDeniedError, SettingsError, UnavailableError
+from mlcore.inventory import Inventory
 from mlcore.lifecycle import Lifecycle
 from mlcore.reasons import one_line
 from mlcore.registry import READY, UNAVAILABLE, Key, ModelState, in_order
+from mlcore.settings import check_segment
 
 if TYPE_CHECKING:
     from mlcore.engine import Engine
-    from mlcore.lifecycle import Found
+    from mlcore.inventory import Found
     from mlcore.plugins import Plugins
     from mlcore.registry import ModelRegistry
-    from mlcore.repository import FolderRepository
+    from mlcore.repository import ModelRepository
     from mlcore.settings import ModelSettings, Settings
 
 
@@ -43,13 +45,14 @@ class ControlPlane:
         plugins: Plugins,
         registry: ModelRegistry,
         engine: Engine,
-        repository: FolderRepository | None,
+        repository: ModelRepository | None,
         given: list[ModelSettings],
     ) -> None:
         self.settings = settings
         self.plugins = plugins
         self._registry = registry
-        self._models = Lifecycle(plugins, registry, engine, repository, given, settings.grace_period)
+        self.inventory = Inventory(repository, given)
+        self.lifecycle = Lifecycle(plugins, registry, engine, self.inventory, settings.grace_period)
         self._is_accepting = False
         self.served_extensions: list[str] = []
 
@@ -119,7 +122,7 @@ class ControlPlane:
         """
         states = {key: self._registry.state(key) or state for key, state in dict(self._registry.states).items()}
         try:
-            found = self._models.found()
+            found = self.inventory.found()
         except SettingsError:
             found = {}  # what is served is served all the same
         keys = {key for key, state in states.items() if state.is_wanted or state.state != UNAVAILABLE} | found.keys()
@@ -135,28 +138,40 @@ class ControlPlane:
 
     async def load_all(self) -> None:
         """Load every model of the repository. One that fails does not stop the others."""
-        await self._models.load_all()
+        await self.lifecycle.load_all()
 
-    async def load(self, name: str) -> None:
-        """Load, or load again, every version of a model that the repository has, and unload the others.
+    async def load(self, name: str, version: str | None = None) -> None:
+        """Load a model of the repository, or load it again, and unload the versions of it that are gone.
 
         Requests go to the old one until the new one is ready. Whoever asks while the same files are being loaded
         gets the outcome of that load.
 
+        Args:
+            name: Its name.
+            version: The only version that is meant; every one if `None`.
+
         Raises:
+            InferenceError: No model can have this name or version.
             ModelNotFoundError: The repository has no such model.
             ModelLoadError: It cannot be loaded; what was loaded before goes on.
             UnavailableError: The server is stopping.
         """
-        await self._models.load(name)
+        _check_names(name, version)
+        await self.lifecycle.load(name, version)
 
-    async def unload(self, name: str) -> None:
-        """Unload every version of a model, after the requests that are under way.
+    async def unload(self, name: str, version: str | None = None) -> None:
+        """Unload a model, after the requests that are under way.
+
+        Args:
+            name: Its name.
+            version: The only version that is meant; every one if `None`.
 
         Raises:
+            InferenceError: No model can have this name or version.
             ModelNotFoundError: No such model is loaded.
         """
-        await self._models.unload(name)
+        _check_names(name, version)
+        await self.lifecycle.unload(name, version)
 
     async def unload_all(self, timeout_s: float | None = None) -> None:
         """Unload every model, after the requests that are under way, and load none any more.
@@ -164,7 +179,7 @@ class ControlPlane:
         Args:
             timeout_s: How long it may take; a model that holds its thread for longer is left alone.
         """
-        await self._models.close(timeout_s)
+        await self.lifecycle.close(timeout_s)
 
     def check_repository_api(self) -> None:
         """Refuse if clients may not load and unload models here.
@@ -180,6 +195,15 @@ class ControlPlane:
             )
 
 
+def _check_names(name: str, version: str | None) -> None:
+    for what, text in {"name": name, "version": "1" if version is None else version}.items():
+        try:
+            check_segment(text)
+        except ValueError as error:
+            shown = text if len(text) <= 64 else f"{text[:64]}..."
+            raise InferenceError(f"{what}: {error}, got {shown!r}") from None
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
@@ -189,8 +213,7 @@ def _is_loopback(host: str) -> bool:
 
 def _index_item(key: Key, state: ModelState | None, found: Found) -> RepositoryIndexItem:
     if state is None:
-        _, problem = found[key]
-        state = ModelState(UNAVAILABLE, one_line(problem))
+        state = ModelState(UNAVAILABLE, one_line(found[key].problem))
     return RepositoryIndexItem(name=key[0], version=key[1], state=state.state, reason=state.reason)
 
 

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mlcore.errors import MLCoreError, ModelLoadError, ModelNotFoundError, SettingsError, UnavailableError
+from mlcore.errors import MLCoreError, ModelLoadError, ModelNotFoundError, UnavailableError
 from mlcore.loading import make_plan
 from mlcore.logs import get_logger
 from mlcore.methods import is_cancelled
@@ -17,17 +17,19 @@ from mlcore.telemetry.instruments import MODEL_LOAD_DURATION
 from mlcore.turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlcore.engine import Engine
+    from mlcore.inventory import Found, Inventory
     from mlcore.plugins import Plugins
     from mlcore.registry import ModelRegistry
-    from mlcore.repository import FolderRepository
+    from mlcore.repository import RepositoryEntry
     from mlcore.served import Served
-    from mlcore.settings import ModelSettings
+
+    # Says whether a version of a model is one of those that a load or unload means.
+    Meant = Callable[[Key], bool]
 
 log = get_logger("mlcore.models")
-
-Found = dict[Key, tuple["ModelSettings | None", str]]
-"""The models that there are: their settings, or what is wrong with them."""
 
 
 class Lifecycle:
@@ -37,12 +39,8 @@ class Lifecycle:
         plugins: What is installed.
         registry: The models that requests can reach.
         engine: Where models live.
-        repository: Where models are found; `None` if they are all given in Python.
-        given: The models given in Python.
+        inventory: The models that there are.
         patience_s: How long a load or an unload waits for the requests on the model that goes; it goes all the same.
-
-    Raises:
-        SettingsError: A model given in Python has no name, or that of another one.
     """
 
     def __init__(
@@ -50,44 +48,17 @@ class Lifecycle:
         plugins: Plugins,
         registry: ModelRegistry,
         engine: Engine,
-        repository: FolderRepository | None,
-        given: list[ModelSettings],
+        inventory: Inventory,
         patience_s: float,
     ) -> None:
         self._plugins = plugins
         self._registry = registry
         self._engine = engine
-        self._repository = repository
-        self._given: dict[Key, ModelSettings] = {}
-        for index, model in enumerate(given):
-            key = (model.name, model.parameters.version)
-            if not model.name:
-                raise SettingsError(f"models[{index}]: name: missing; a model that is given in Python needs one")
-            if key in self._given:
-                raise SettingsError(f"models[{index}]: {called(key)} is there already; rename one of them")
-            self._given[key] = model
+        self._inventory = inventory
         self._patience_s = patience_s
         self._turns = Turns()
         self._endings: set[asyncio.Task[None]] = set()
         self._is_closed = False
-
-    def found(self) -> Found:
-        """Return the models that there are now. Reads the disk, and may be called in any thread.
-
-        Raises:
-            SettingsError: The repository's folder cannot be read.
-        """
-        found: Found = {key: (settings, "") for key, settings in self._given.items()}
-        for entry in self._repository.entries() if self._repository is not None else ():
-            key = (entry.name, entry.version)
-            if key in self._given:
-                found[key] = (
-                    None,
-                    f"{called(key)} is given in Python, and is in the repository too; rename one of them",
-                )
-            else:
-                found[key] = (entry.settings, entry.problem)
-        return found
 
     async def load_all(self) -> None:
         """Load every model that there is. One that fails does not stop the others.
@@ -95,42 +66,50 @@ class Lifecycle:
         Raises:
             SettingsError: The repository's folder cannot be read.
         """
-        found = await asyncio.to_thread(self.found)
+        found = await asyncio.to_thread(self._inventory.found)
         for key in found:
             self._registry.states[key] = ModelState(LOADING)
-        await asyncio.gather(*(self._load_quietly(key, model, problem) for key, (model, problem) in found.items()))
+        await asyncio.gather(*(self._load_quietly(entry) for entry in found.values()))
 
-    async def load(self, name: str) -> None:
-        """Load, or load again, every version of a model that there is, and unload those that there are no more.
+    async def load(self, name: str, version: str | None = None) -> None:
+        """Load a model, or load it again, and unload the versions of it that there are no more.
 
         Requests go to the old one until the new one is ready. Whoever asks while the same files are being loaded
         gets the outcome of that load.
+
+        Args:
+            name: Its name.
+            version: The only version that is meant; every one if `None`.
 
         Raises:
             ModelNotFoundError: There is no such model.
             ModelLoadError: It cannot be loaded; what was loaded before goes on.
             UnavailableError: The server is stopping.
         """
-        if self._is_closed:
-            raise _stopping()
-        try:
-            await self._turns.share(name, lambda: self._stamp(name), lambda: self._load_name(name))
-        except asyncio.CancelledError:
-            if is_cancelled():
-                raise
-            raise _stopping() from None
+        await self._share((name, version), _every(name) if version is None else _only((name, version)))
 
-    async def unload(self, name: str) -> None:
-        """Unload every version of a model, after the requests that are under way.
+    async def load_changed(self, key: Key) -> None:
+        """Load one model for nobody asked, but its files have changed. The errors are those of `load`.
+
+        One that never was asked for, and fails, does not make the server not ready.
+        """
+        await self._share(key, _only(key), is_asked_for=False)
+
+    async def unload(self, name: str, version: str | None = None) -> None:
+        """Unload a model, after the requests that are under way.
+
+        Args:
+            name: Its name.
+            version: The only version that is meant; every one if `None`.
 
         Raises:
             ModelNotFoundError: No such model is loaded.
         """
-        async with self._turns.of(name):
-            keys = [key for key, state in self._registry.states.items() if key[0] == name and state.is_wanted]
-            if not keys:
-                raise ModelNotFoundError(name)
-            await asyncio.gather(*(self._unload(key) for key in keys))
+        await self._unload_those((name, version), _every(name) if version is None else _only((name, version)))
+
+    async def unload_gone(self, key: Key) -> None:
+        """Unload one model that there is no more. The errors are those of `unload`."""
+        await self._unload_those(key, _only(key))
 
     async def close(self, timeout_s: float | None) -> None:
         """Stop loads that are under way, unload every model, and allow no more loads.
@@ -149,41 +128,63 @@ class Lifecycle:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _stamp(self, name: str) -> object:
-        """Return what the files of a model are now: another stamp, other files. Empty where that is not known."""
-        return self._repository.stamp(name) if self._repository is not None else "given in Python"
+    async def _share(self, asked: Key, is_meant: Meant, is_asked_for: bool = True) -> None:
+        if self._is_closed:
+            raise _stopping()
 
-    async def _load_name(self, name: str) -> None:
-        found = await asyncio.to_thread(self.found)
+        def stamp() -> object:
+            return [stamp for key, stamp in self._inventory.stamps(asked[0]).items() if is_meant(key)]
+
+        try:
+            # Of two loads that mean the same version, one for nobody asked may have begun: its failure is no answer.
+            part = asked[1], is_asked_for
+            await self._turns.share(asked[0], part, stamp, lambda: self._load_those(asked, is_meant, is_asked_for))
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            raise _stopping() from None
+
+    async def _load_those(self, asked: Key, is_meant: Meant, is_asked_for: bool) -> None:
+        found = await asyncio.to_thread(self._inventory.found, asked[0])
         self._drop_states(found)
         failures: list[MLCoreError] = []
-        for key in [key for key in found if key[0] == name]:
+        for entry in [entry for key, entry in found.items() if is_meant(key)]:
             try:
-                await self._load(key, *found[key])
+                await self._load(entry, is_asked_for)
             except MLCoreError as error:
                 failures.append(error)
-        gone = (key for key in self._registry.served() if key[0] == name and key not in found)
+        gone = (key for key in self._registry.served() if is_meant(key) and key not in found)
         await asyncio.gather(*map(self._unload, gone))
         self._drop_states(found)
-        if not any(key[0] == name for key in found):
-            raise ModelNotFoundError(name)
+        if not any(map(is_meant, found)):
+            raise ModelNotFoundError(*asked)
         if failures:
             raise failures[0] if len(failures) == 1 else ModelLoadError("; ".join(map(str, failures)))
 
-    async def _load_quietly(self, key: Key, settings: ModelSettings | None, problem: str) -> None:
-        with suppress(MLCoreError):  # the log and the model's state say why
-            async with self._turns.of(key[0]):
-                await self._load(key, settings, problem)
+    async def _unload_those(self, asked: Key, is_meant: Meant) -> None:
+        async with self._turns.of(asked[0]):
+            keys = [key for key, state in self._registry.states.items() if is_meant(key) and state.is_wanted]
+            if not keys:
+                raise ModelNotFoundError(*asked)
+            await asyncio.gather(*(self._unload(key) for key in keys))
 
-    async def _load(self, key: Key, settings: ModelSettings | None, problem: str) -> None:
+    async def _load_quietly(self, entry: RepositoryEntry) -> None:
+        with suppress(MLCoreError):  # the log and the model's state say why
+            async with self._turns.of(entry.name):
+                await self._load(entry)
+
+    async def _load(self, entry: RepositoryEntry, is_asked_for: bool = True) -> None:
+        key = (entry.name, entry.version)
         is_served = key in self._registry.served()
+        before = self._registry.states.get(key)
+        is_required = is_asked_for or (before is not None and before.is_required)
         if not is_served:
-            self._registry.states[key] = ModelState(LOADING)
+            self._registry.states[key] = ModelState(LOADING, is_required=is_required)
         began = time.monotonic()
         try:
-            if settings is None:
-                raise ModelLoadError(problem)
-            plan = make_plan(settings, self._plugins, self._repository.root if self._repository else None)
+            if entry.settings is None:
+                raise ModelLoadError(entry.problem)
+            plan = make_plan(entry.settings, self._plugins, self._inventory.root)
             model = await self._engine.load(plan)
         except BaseException as error:
             self._measure_load(key, began, "failed")
@@ -191,7 +192,7 @@ class Lifecycle:
             if is_served:
                 self._registry.states[key] = ModelState(READY, f"the last load failed: {reason}")
             else:
-                self._registry.states[key] = ModelState(UNAVAILABLE, reason)
+                self._registry.states[key] = ModelState(UNAVAILABLE, reason, is_required=is_required)
             if not isinstance(error, Exception):
                 raise
             log.error("model not loaded", **_named(key), reason=str(error))
@@ -251,6 +252,14 @@ class Lifecycle:
         for key, state in list(self._registry.states.items()):
             if key not in found and key not in self._registry.served() and state.state == UNAVAILABLE:
                 del self._registry.states[key]
+
+
+def _every(name: str) -> Meant:
+    return lambda key: key[0] == name
+
+
+def _only(meant: Key) -> Meant:
+    return lambda key: key == meant
 
 
 def _stopping() -> UnavailableError:

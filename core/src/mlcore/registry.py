@@ -31,11 +31,19 @@ _STATES = (LOADING, READY, UNAVAILABLE, UNLOADING)
 
 
 class ModelState(msgspec.Struct):
-    """How a model does that was asked for: its state, and why it is not ready."""
+    """How a model does that was asked for.
+
+    Attributes:
+        state: Its state.
+        reason: Why it is not ready, or why its last load failed.
+        is_wanted: Whether it is to be there; one that was unloaded is not.
+        is_required: Whether the server is not ready without it.
+    """
 
     state: str
     reason: str = ""
     is_wanted: bool = True
+    is_required: bool = True
 
 
 class ModelRegistry:
@@ -101,11 +109,14 @@ class ModelRegistry:
         return not self.failures()
 
     def failures(self) -> dict[Key, str]:
-        """Return the models that were asked for and are not ready, with the reason."""
+        """Return the models that were asked for and are not ready, with the reason.
+
+        One that only appeared in the repository, and never was ready, is none of them.
+        """
         return {
             key: state.reason
             for key in self.states
-            if (state := self.state(key)) and state.is_wanted and state.state != READY
+            if (state := self.state(key)) and state.is_wanted and state.is_required and state.state != READY
         }
 
     def state(self, key: Key) -> ModelState | None:

@@ -18,7 +18,7 @@ from mlcore.imports import made_of
 from mlcore.logs import get_logger
 from mlcore.plugins import Plugins
 from mlcore.registry import ModelRegistry, called
-from mlcore.repository import FolderRepository
+from mlcore.repository import make_repository
 from mlcore.settings_sources import read_settings
 from mlcore.telemetry.tallies import SORT_S, Tallies
 from mlcore.transport import Transport, find_transports
@@ -81,7 +81,7 @@ class Server:
         self.tallies = Tallies()
         self._registry = ModelRegistry(settings.max_queue_size, self.tallies)
         self._engine = make_engine(settings, self.plugins, self.tallies)
-        self.repository = FolderRepository(root, self.plugins.runtimes) if root is not None else None
+        self.repository = make_repository(settings, root, self.plugins) if root is not None else None
         self.dispatcher = Dispatcher(self._registry, settings.request_timeout)
         self.control = ControlPlane(settings, self.plugins, self._registry, self._engine, self.repository, given)
         made: list[Transport] = [
@@ -179,6 +179,8 @@ class Server:
             await self._engine.stop(_HURRIED_S if self._hurried.is_set() else _LEAST_UNLOAD_S)
         except Exception:  # a plugin's engine may raise anything
             log.exception("the engine did not stop well")
+        if self.repository is not None:
+            self.repository.close()
         self._sorting.cancel()
         self.plugins.shutdown(self.settings)
 

@@ -111,6 +111,14 @@ class Settings(BaseSettings):
     model_repository_root: str = Field(
         ".", description="The folder that is searched for models; `mlcore serve FOLDER` overrides it."
     )
+    model_repository_implementation: Annotated[Any, WithJsonSchema({"type": "string"})] = Field(
+        None,
+        description="Where models come from, if not from the folder: your own `my_repository.MyRepository`, "
+        "[as this page says](model-repository.md).",
+    )
+    model_repository_implementation_args: dict[str, Any] = Field(
+        {}, description="What the class that `model_repository_implementation` names takes, by name."
+    )
     load_models_at_startup: bool = Field(True, description="Whether the models of the repository are loaded at start.")
     repository_api: bool | None = Field(
         None,
@@ -213,6 +221,13 @@ class Settings(BaseSettings):
         None, description="`host:port` of a collector that takes traces over gRPC, without TLS, as MLServer names it."
     )
     plugins: PluginSettings = Field(PluginSettings(), description="Which installed plugins are used.")
+
+    @field_validator("model_repository_implementation")
+    @classmethod
+    def _is_an_import_path_or_class(cls, implementation: Any) -> Any:
+        if not isinstance(implementation, str | type | None):
+            raise ValueError("expected an import path, such as my_repository.MyRepository")
+        return implementation or None
 
 
 def _datatype(text: str) -> str:
@@ -382,6 +397,17 @@ class ModelSettings(BaseSettings):
         return settings
 
 
+def check_segment(text: str) -> None:
+    """Check that a model may have this name or version.
+
+    Raises:
+        ValueError: None can.
+    """
+    if not 0 < len(text) <= _LONGEST_NAME:
+        raise ValueError(f"expected 1 to {_LONGEST_NAME} characters")
+    _path_segment(text)
+
+
 def name_of(folder: Path) -> str:
     """Return the name of a model that is named after its folder.
 
@@ -390,9 +416,9 @@ def name_of(folder: Path) -> str:
     """
     name = folder.resolve().name
     try:
-        is_fit = 0 < len(_path_segment(name)) <= _LONGEST_NAME
+        check_segment(name)
     except ValueError:
-        is_fit = False
-    if not is_fit:
-        raise ValueError(f"name: missing, and that of the folder, {name[:64]!r}, is not fit for a model; give one")
+        raise ValueError(
+            f"name: missing, and that of the folder, {name[:64]!r}, is not fit for a model; give one"
+        ) from None
     return name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Hashable
 
 
 class _Shared:
@@ -27,14 +27,16 @@ class Turns:
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._latest: dict[str, _Shared] = {}
+        self._latest: dict[tuple[str, Hashable], _Shared] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def of(self, name: str) -> asyncio.Lock:
         """Return what has to be held to work on a name."""
         return self._locks.setdefault(name, asyncio.Lock())
 
-    async def share(self, name: str, stamp: Callable[[], object], work: Callable[[], Awaitable[None]]) -> None:
+    async def share(
+        self, name: str, part: Hashable, stamp: Callable[[], object], work: Callable[[], Awaitable[None]]
+    ) -> None:
         """Do a piece of work when it is its turn, or wait for an equal one and have its outcome.
 
         One that waits for its turn is equal to every other. One that has begun is, as long as the stamp is what it was
@@ -42,22 +44,24 @@ class Turns:
 
         Args:
             name: The name that is worked on.
+            part: The part of it that is; work on another part is never equal, but waits for its turn all the same.
             stamp: Says, in a thread, what the work would begin with now; something empty where that is not known.
             work: Does it.
 
         Raises:
             CancelledError: Whoever asked was cancelled, or the work.
         """
-        shared = self._latest.get(name)
+        what = name, part
+        shared = self._latest.get(what)
         if shared is not None and shared.stamp is not None:
             now = await asyncio.to_thread(stamp)
-            shared = self._latest.get(name)
+            shared = self._latest.get(what)
             if shared is not None and shared.stamp is not None and (shared.stamp != now or not now):
                 shared = None
         if shared is None:
-            shared = self._latest[name] = _Shared()
+            shared = self._latest[what] = _Shared()
             shared.task = asyncio.create_task(self._do(name, shared, stamp, work), name=f"mlcore-work-{name}")
-            shared.task.add_done_callback(lambda task: self._forget(name, task))
+            shared.task.add_done_callback(lambda task: self._forget(what, task))
             self._tasks.add(shared.task)
         await asyncio.shield(shared.task)
 
@@ -74,9 +78,9 @@ class Turns:
             shared.stamp = await asyncio.to_thread(stamp)
             await work()
 
-    def _forget(self, name: str, task: asyncio.Task[None]) -> None:
+    def _forget(self, what: tuple[str, Hashable], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if name in self._latest and self._latest[name].task is task:
-            del self._latest[name]
+        if what in self._latest and self._latest[what].task is task:
+            del self._latest[what]
         if not task.cancelled():
             task.exception()  # taken, for whoever asked may have gone

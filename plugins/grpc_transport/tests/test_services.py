@@ -167,6 +167,25 @@ def test_models_are_listed_unloaded_and_loaded(serve, service, messages):
         assert status_of(lambda: change("Load", "nope"))[0] == "NOT_FOUND"
 
 
+def test_a_parameter_says_which_version_is_meant(serve):
+    server = serve()
+    with grpc.insecure_channel(server.address) as channel:
+
+        def change(what, **value):
+            parameter = inference.ModelRepositoryParameter(**value)
+            message = getattr(inference, f"RepositoryModel{what}Request")(
+                model_name="echo", parameters={"version": parameter}
+            )
+            return ask(channel, f"{SERVICE}/RepositoryModel{what}", message, inference.RepositoryModelLoadResponse)
+
+        for what in ("Load", "Unload"):
+            code, text = status_of(lambda what=what: change(what, string_param="7"))
+            assert code == "NOT_FOUND"
+            assert text.startswith("Model echo with version 7 not found")
+            assert status_of(lambda what=what: change(what, int64_param=7))[0] == "INVALID_ARGUMENT"
+            assert status_of(lambda what=what: change(what, string_param="../1"))[0] == "INVALID_ARGUMENT"
+
+
 @pytest.mark.parametrize("service", [SERVICE, OLDER])
 def test_a_setting_closes_the_repository(serve, service):
     server = serve(repository_api=False)

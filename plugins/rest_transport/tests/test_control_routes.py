@@ -187,6 +187,8 @@ ROUTES = {
     "/v2/repository/index": "OPTIONS, POST",
     "/v2/repository/models/echo/load": "OPTIONS, POST",
     "/v2/repository/models/echo/unload": "OPTIONS, POST",
+    "/v2/repository/models/echo/versions/1/load": "OPTIONS, POST",
+    "/v2/repository/models/echo/versions/1/unload": "OPTIONS, POST",
 }
 
 
@@ -233,6 +235,45 @@ def test_models_are_unloaded_and_loaded(changing):
         loaded = changing.post("/v2/repository/models/versioned/load/")
         assert (loaded.status, loaded.body) == (200, b"")
         assert changing.get(f"{VERSIONED}/ready").status == 200
+
+
+def test_one_version_is_unloaded_and_loaded(changing):
+    model = "/v2/repository/models/versioned"
+
+    def ready():
+        index = changing.post("/v2/repository/index", {"ready": True}).json()
+        return [item["version"] for item in index]
+
+    for unload, load in (
+        ((f"{model}/versions/v2/unload", None), (f"{model}/versions/v2/load", None)),
+        ((f"{model}/unload", "v2"), (f"{model}/load", "v2")),
+        ((f"{model}/versions/v2/unload", "v2"), (f"{model}/versions/v2/load/", "v2")),
+    ):
+        for (path, version), expected in ((unload, ["v1"]), (load, ["v1", "v2"])):
+            body = None if version is None else {"parameters": {"version": version}}
+            assert changing.post(path, body).status == 200
+            assert ready() == expected
+    for path in (f"{model}/versions/v9/load", f"{model}/versions/v9/unload"):
+        assert changing.post(path).status == 404
+    assert ready() == ["v1", "v2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "text"),
+    [
+        ("versioned/versions/v1/unload", "v2", "parameters.version: the path says version 'v1', and this 'v2'"),
+        ("versioned/unload", 2, "parameters.version: expected text"),
+        ("versioned/unload", "", "version: expected 1 to 256 characters, got ''"),
+        ("versioned/versions/../unload", None, "version: expected printable text"),
+        ("../load", None, "name: expected printable text"),
+        ("%0a/load", None, "name: expected printable text"),
+    ],
+)
+def test_a_name_or_version_that_no_model_can_have_is_400(changing, path, version, text):
+    answer = changing.post(f"/v2/repository/models/{path}", {"parameters": {"version": version}})
+
+    assert answer.status == 400
+    assert answer.json()["error"].startswith(text)
 
 
 def test_a_load_that_fails_says_why(changing, serve):

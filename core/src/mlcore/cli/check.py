@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from mlcore.plugins import Plugins
+    from mlcore.repository import ModelRepository
     from mlcore.settings import ModelSettings, Settings
 
 
@@ -21,9 +22,10 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(given: Namespace) -> int:
     from mlcore.errors import SettingsError
+    from mlcore.folder_repository import FolderRepository
     from mlcore.plugins import Plugins
     from mlcore.registry import called
-    from mlcore.repository import FolderRepository
+    from mlcore.repository import make_repository
 
     folder = Path(given.folder).absolute()
     if not folder.is_dir():
@@ -32,8 +34,15 @@ def _run(given: Namespace) -> int:
     plugins = Plugins(settings.plugins if settings is not None else None)
     if settings is not None:
         problems += _server_problems(settings, plugins)
-    entries = FolderRepository(folder, plugins.runtimes).entries()
-    if not entries:
+    if settings is None:
+        repository: ModelRepository = FolderRepository(folder, plugins.runtimes)
+    else:
+        repository = make_repository(settings, folder, plugins)
+    try:
+        entries = repository.entries()
+    finally:
+        repository.close()
+    if not entries and isinstance(repository, FolderRepository):
         problems.append(
             f"'{given.folder}': no model-settings.json here or below, and no file that an installed runtime claims"
         )

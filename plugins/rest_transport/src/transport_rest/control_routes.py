@@ -10,6 +10,7 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath  # noqa: TC002  # Litestar reads the annotations
 from mlcore.errors import InferenceError, MLCoreError, NotFoundError, UnavailableError
+from mlcore.load_parameters import version_of
 
 from transport_rest import docs_page
 from transport_rest.body import read_body
@@ -78,25 +79,24 @@ def control_app(settings: Settings, control: ControlPlane) -> App:
         wanted = _decoded(await request.body(), _Index, '{} or {"ready": true}')
         return [item.model_dump() for item in await asyncio.to_thread(control.index, wanted.ready)]
 
-    @post("/v2/repository/models/{name:str}/load", status_code=200)
-    async def load(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
+    @post(_of_model("load"), status_code=200)
+    async def load(
+        name: FromPath[str], request: Request[Any, Any, Any], version: FromPath[str | None] = None
+    ) -> Response[bytes]:
         control.check_repository_api()
         guard.check(request.scope["headers"])
         change = _decoded(await request.body(), _Change, 'nothing, {} or {"parameters": {}}')
-        for parameter in change.parameters:
-            if parameter == "config" or parameter.startswith("file:"):
-                raise InferenceError(
-                    f"parameters.{parameter[:64]}: this server loads what its repository holds; change it there"
-                )
-        await control.load(name)
+        await control.load(name, version_of(change.parameters, version))
         return _nothing()
 
-    @post("/v2/repository/models/{name:str}/unload", status_code=200)
-    async def unload(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
+    @post(_of_model("unload"), status_code=200)
+    async def unload(
+        name: FromPath[str], request: Request[Any, Any, Any], version: FromPath[str | None] = None
+    ) -> Response[bytes]:
         control.check_repository_api()
         guard.check(request.scope["headers"])
-        _decoded(await request.body(), _Change, 'nothing, {} or {"parameters": {}}')
-        await control.unload(name)
+        change = _decoded(await request.body(), _Change, 'nothing, {} or {"parameters": {}}')
+        await control.unload(name, version_of(change.parameters, version))
         return _nothing()
 
     @get("/v2/docs")
@@ -156,6 +156,12 @@ def control_app(settings: Settings, control: ControlPlane) -> App:
         exception_handlers={MLCoreError: _known, HTTPException: _http, Exception: _unknown},
     )
     return _prepared(cast("App", app), settings.max_body_bytes)
+
+
+def _of_model(verb: str) -> list[str]:
+    """Return the paths that load or unload a model, and one version of it."""
+    model = "/v2/repository/models/{name:str}"
+    return [f"{model}/{verb}", model + "/versions/{version:str}/" + verb]
 
 
 def _prepared(app: App, limit: int) -> App:

@@ -55,7 +55,7 @@ def data_plane(root_path: str, models: list[str]) -> dict[str, Any]:
         **_server_paths(),
         **_model_paths("/v2/models/{model_name}", "", [name], None),
         **_model_paths("/v2/models/{model_name}/versions/{model_version}", "Version", [name, version], None),
-        **_repository_paths(name),
+        **_repository_paths(name, version),
     }
     shown = [f"[{model}]({_path(model)}/docs)" for model in models[:_MOST_LINKS]]
     text = "The Open Inference Protocol V2." + (f" Models: {', '.join(shown)}." if shown else "")
@@ -156,18 +156,25 @@ def _server_paths() -> dict[str, Any]:
     }
 
 
-def _repository_paths(name: dict[str, Any]) -> dict[str, Any]:
+def _repository_paths(name: dict[str, Any], version: dict[str, Any]) -> dict[str, Any]:
     wanted = record({"ready": {"type": "boolean", "description": "Only the models that are ready."}})
     index = _operation(
         "Repository", "repositoryIndex", "Every model, with its state", array(member("RepositoryIndexItem")), (400, 403)
     )
-    load = _operation("Repository", "repositoryModelLoad", "Load a model, or load it again", None, (400, 403, 404, 409))
-    unload = _operation("Repository", "repositoryModelUnload", "Unload a model", None, (400, 403, 404))
-    return {
+    paths: dict[str, Any] = {
         "/v2/repository/index": {"post": {**index, "requestBody": {"content": {_JSON: {"schema": wanted}}}}},
-        "/v2/repository/models/{model_name}/load": {"post": {**load, "parameters": [name]}},
-        "/v2/repository/models/{model_name}/unload": {"post": {**unload, "parameters": [name]}},
     }
+    model = "/v2/repository/models/{model_name}"
+    for base, more, suffix, what in (
+        (model, [], "", "a model"),
+        (f"{model}/versions/{{model_version}}", [version], "Version", "one version of a model"),
+    ):
+        summary = f"Load {what}, or load it again"
+        load = _operation("Repository", f"repositoryModel{suffix}Load", summary, None, (400, 403, 404, 409))
+        unload = _operation("Repository", f"repositoryModel{suffix}Unload", f"Unload {what}", None, (400, 403, 404))
+        paths[f"{base}/load"] = {"post": {**load, "parameters": [name, *more]}}
+        paths[f"{base}/unload"] = {"post": {**unload, "parameters": [name, *more]}}
+    return paths
 
 
 def _ready(**more: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from mlcore.errors import InferenceError
+from betterproto2 import which_one_of
+from mlcore.load_parameters import version_of
 from mlcore_protocol.protobuf.inference import model_repository
 
 from transport_grpc.services.mapping import handlers
@@ -54,17 +55,12 @@ class Repository:
 
     async def _load(self, request: Any) -> Any:
         self._control.check_repository_api()
-        for parameter in getattr(request, "parameters", {}):
-            if parameter == "config" or parameter.startswith("file:"):
-                raise InferenceError(
-                    f"parameters.{parameter[:64]}: this server loads what its repository holds; change it there"
-                )
-        await self._control.load(request.model_name)
+        await self._control.load(request.model_name, version_of(_parameters(request)))
         return self._messages.RepositoryModelLoadResponse()
 
     async def _unload(self, request: Any) -> Any:
         self._control.check_repository_api()
-        await self._control.unload(request.model_name)
+        await self._control.unload(request.model_name, version_of(_parameters(request)))
         return self._messages.RepositoryModelUnloadResponse()
 
 
@@ -81,3 +77,9 @@ class OlderRepositoryService:
     def __mapping__(self) -> dict[str, Handler]:
         """Return every method by its path, as grpclib asks for it."""
         return handlers(NAME, self._repository.methods)
+
+
+def _parameters(request: Any) -> dict[str, Any]:
+    """Return a request's parameters; the older service has none."""
+    given = getattr(request, "parameters", {})
+    return {name: which_one_of(value, "parameter_choice")[1] for name, value in given.items()}
