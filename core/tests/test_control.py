@@ -1,5 +1,7 @@
 """The control plane: what is asked of a server beside inference."""
 
+import asyncio
+
 import pytest
 from mlcore import MLModel, ModelSettings, Server
 from mlcore.control import mlcore_version
@@ -38,6 +40,17 @@ async def test_health_and_lists(models):
                 control.model_is_ready(name, version)
         await control.unload("bad")
         assert control.is_ready
+
+
+async def test_a_transport_can_wait_until_the_server_wants_clients(models):
+    server = Server(models=models, transports=[])
+    waiting = asyncio.create_task(server.control.until_accepting())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    async with server:
+        await asyncio.wait_for(waiting, 30)
+        assert server.control.is_accepting
 
 
 async def test_the_index_has_every_model_in_order_and_can_be_cut_to_the_ready_ones(models):

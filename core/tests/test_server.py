@@ -134,6 +134,14 @@ async def test_start_and_stop_have_an_order(transport, plugin, models, notes):
     assert notes == [("a", "stop"), ("b", "stop"), ("model", "unload"), ("hook", "shutdown")]
 
 
+@pytest.mark.parametrize(("given", "remedy"), [(["rest"], "add it to the setting transports"), (None, "pip install")])
+def test_kafka_without_its_transport_is_an_error_that_says_what_to_do(given, remedy, models):
+    settings = Settings(transports=given, kafka_enabled=True, plugins={"deny": ["transport-kafka"]})
+
+    with pytest.raises(SettingsError, match=f"kafka_enabled: there is no transport 'kafka'; {remedy}"):
+        Server(models=models, settings=settings)
+
+
 async def test_ready_is_false_until_the_models_are_loaded_and_from_the_stop_on(transport, plugin, notes):
     seen = []
 

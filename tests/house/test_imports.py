@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"spacy", "sklearn", "pandas", "torch", "litestar", "uvicorn", "scipy", "thinc", "joblib"}
+HEAVY = {"aiokafka", "spacy", "sklearn", "pandas", "torch", "litestar", "uvicorn", "scipy", "thinc", "joblib"}
 OTHERS = [
+    "aiokafka",
     "betterproto2",
     "grpclib.server",
     "h2.connection",

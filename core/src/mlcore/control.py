@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -53,7 +54,7 @@ class ControlPlane:
         self._registry = registry
         self.inventory = Inventory(repository, given)
         self.lifecycle = Lifecycle(plugins, registry, engine, self.inventory, settings.grace_period)
-        self._is_accepting = False
+        self._accepting = asyncio.Event()
         self.served_extensions: list[str] = []
 
     # --- health and metadata ---
@@ -66,16 +67,23 @@ class ControlPlane:
     @property
     def is_ready(self) -> bool:
         """Whether every model that was asked for is ready, and the server is not stopping."""
-        return self._is_accepting and self._registry.is_ready
+        return self.is_accepting and self._registry.is_ready
 
     @property
     def is_accepting(self) -> bool:
         """Whether the server wants new clients: after the start, until the stop."""
-        return self._is_accepting
+        return self._accepting.is_set()
 
     def set_accepting(self, is_accepting: bool) -> None:
         """Say whether the server wants new clients: after the start, until the stop."""
-        self._is_accepting = is_accepting
+        if is_accepting:
+            self._accepting.set()
+        else:
+            self._accepting.clear()
+
+    async def until_accepting(self) -> None:
+        """Wait until the server wants new clients: for transports that fetch their requests themselves."""
+        await self._accepting.wait()
 
     def model_is_ready(self, name: str, version: str | None = None) -> bool:
         """Say whether a model answers requests.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlcore.errors import ModelNotFoundError, UnavailableError
+from mlcore.errors import ModelNotFoundError, ModelNotReadyError
 from mlcore.served import Served
 from mlcore.telemetry.instruments import MODEL_STATE, QUEUE_SIZE, REQUESTS_ACTIVE
 from mlcore.telemetry.tallies import Tallies
@@ -69,14 +69,14 @@ class ModelRegistry:
 
         Raises:
             ModelNotFoundError: There is none of this name and version.
-            UnavailableError: There is, but it is not ready.
+            ModelNotReadyError: There is, but it is not ready.
         """
         served = self._table.get((name, version or None))
         if served is not None:
             return served
         for (known, known_version), state in self.states.items():
             if known == name and (not version or known_version == version) and state.is_wanted:
-                raise UnavailableError(
+                raise ModelNotReadyError(
                     f"Model {name} is not ready ({state.state}); POST /v2/repository/index says why", retry_after_s=1
                 )
         raise ModelNotFoundError(name, version)

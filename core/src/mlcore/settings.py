@@ -193,6 +193,56 @@ class Settings(BaseSettings):
     tls_client_ca: str = Field(
         "", description="The authorities whose certificates clients need, a PEM file; if empty, clients need none."
     )
+    kafka_enabled: bool = Field(
+        False, description="Whether requests are taken from Kafka too; the distribution `transport-kafka` does that."
+    )
+    kafka_servers: str = Field(
+        "localhost:9092", min_length=1, description="Brokers of Kafka to begin with, `host:port`, separated by commas."
+    )
+    kafka_topic_input: str = Field(
+        "mlserver-input", min_length=1, description="The topic that requests are taken from."
+    )
+    kafka_topic_output: str = Field(
+        "mlserver-output", min_length=1, description="The topic that answers are written to."
+    )
+    kafka_topic_dead_letter: str = Field(
+        "",
+        description="The topic that requests without an answer are written to, with the reason; if empty, "
+        "`kafka_topic_input` with `-dead-letter` at its end.",
+    )
+    kafka_group_id: str = Field(
+        "mlcore", min_length=1, description="The consumer group; the servers of one group share the requests."
+    )
+    kafka_offset_reset: Literal["earliest", "latest"] = Field(
+        "earliest", description="Where a group begins that the broker does not know: with what is there, or what comes."
+    )
+    kafka_concurrency: int = Field(
+        64, ge=1, description="Requests of Kafka that are answered at once; 1 answers each partition in its order."
+    )
+    kafka_max_attempts: int = Field(
+        5, ge=1, description="How often a model may fail on a request of Kafka with 503, as when its worker ends."
+    )
+    kafka_session_timeout: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        10.0, description="Seconds without a sign of life after which the broker gives the requests to other servers."
+    )
+    kafka_rebalance_timeout: Seconds = Field(
+        10.0, description="Seconds that requests under way may take to finish when others of the group come or go."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How brokers are spoken to, as Kafka names it."
+    )
+    kafka_tls_ca: str = Field(
+        "", description="The authorities that brokers' certificates are of, a PEM file; those of the system if empty."
+    )
+    kafka_tls_certificate: str = Field("", description="The certificate that brokers want to see, a PEM file.")
+    kafka_tls_key: str = Field("", description="The key of `kafka_tls_certificate`, a PEM file, if it is not in there.")
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="How the password is shown to brokers, with a `kafka_security_protocol` that has SASL."
+    )
+    kafka_sasl_username: str = Field("", description="The name that brokers know the server by.")
+    kafka_sasl_password: str = Field(
+        "", repr=False, description="Its password; better in `MLCORE_KAFKA_SASL_PASSWORD` than in a file."
+    )
     gzip_enabled: bool = Field(True, description="Whether answers are compressed for clients that accept it.")
     gzip_min_bytes: int = Field(500, ge=0, description="Answers smaller than this are never compressed.")
     cors_settings: CorsSettings | None = Field(None, description="Which web pages of other origins may call.")

@@ -74,7 +74,7 @@ def find_transports(settings: Settings, plugins: Plugins) -> list[Offer[type[Tra
     """Return what is offered as the transports that the settings name.
 
     Raises:
-        SettingsError: One is not installed, or named twice.
+        SettingsError: One is not installed, or named twice, or Kafka is wanted and left out.
         AmbiguousNameError: Two plugins offer one.
     """
     names = settings.transports
@@ -83,6 +83,9 @@ def find_transports(settings: Settings, plugins: Plugins) -> list[Offer[type[Tra
     for name in names:
         if names.count(name) > 1:
             raise SettingsError(f"transports: '{name}' stands there twice; keep one of them")
+    if settings.kafka_enabled and "kafka" not in names:
+        remedy = "pip install transport-kafka" if settings.transports is None else "add it to the setting transports"
+        raise SettingsError(f"kafka_enabled: there is no transport 'kafka'; {remedy}")
     try:
         return [plugins.transports.get(name) for name in names]
     except UnknownNameError as error:

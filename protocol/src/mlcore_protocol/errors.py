@@ -117,6 +117,10 @@ class UnavailableError(MLCoreError):
     code = "unavailable"
 
 
+class ModelNotReadyError(UnavailableError):
+    """The model is known and does not answer now; it has not seen the request."""
+
+
 class DeadlineExceededError(MLCoreError, TimeoutError):
     """The answer did not come within the time that the client or a setting allows."""
 

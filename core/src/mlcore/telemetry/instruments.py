@@ -221,4 +221,35 @@ RPC_RESPONSE_SIZE = Instrument(
     _SIZES,
 )
 
+KAFKA_DURATION = Instrument(
+    "messaging.process.duration",
+    HISTOGRAM,
+    "s",
+    ("messaging.destination.name", "outcome"),
+    "Time from a message of Kafka that is taken to its answer that is written, with all tries. `outcome` is `ok`, or "
+    "the code of the error that its dead letter says.",
+    (*DURATIONS, 120, 300),
+)
+KAFKA_ACTIVE = Instrument(
+    "mlcore.kafka.messages.active",
+    GAUGE,
+    "{message}",
+    ("messaging.destination.name",),
+    "Messages of Kafka that were taken and have no answer yet.",
+)
+KAFKA_RETRIES = Instrument(
+    "mlcore.kafka.retries",
+    COUNTER,
+    "{try}",
+    ("messaging.destination.name", "code"),
+    "Further tries of messages, by the code of the error before.",
+)
+KAFKA_LAG = Instrument(
+    "mlcore.kafka.lag",
+    GAUGE,
+    "{message}",
+    ("messaging.destination.name", "partition"),
+    "How far each partition that this server has is behind: its end, less the first message without an answer.",
+)
+
 INSTRUMENTS = tuple(value for value in list(globals().values()) if isinstance(value, Instrument))

@@ -55,6 +55,13 @@ def durations_of(call: Call, steps: Steps) -> Durations:
     return Durations(queue, steps.decoded - steps.taken, batch, predict, steps.encoded - steps.ended)
 
 
+def outcome_of(error: BaseException) -> str:
+    """Return the code that telemetry knows an error by."""
+    if isinstance(error, MLCoreError):
+        return error.code if error.code in _CODES else "internal"
+    return "internal" if isinstance(error, Exception) else "cancelled"
+
+
 class RequestMeasures:
     """Measures the requests for one model.
 
@@ -121,11 +128,7 @@ class RequestMeasures:
 
     def failed(self, call: Call, error: BaseException) -> None:
         """Measure a request that is answered by an error, or not at all."""
-        if isinstance(error, MLCoreError):
-            code = error.code if error.code in _CODES else "internal"
-        else:
-            code = "internal" if isinstance(error, Exception) else "cancelled"
-        self._outcome(code).record(time.monotonic() - call.arrived)
+        self._outcome(outcome_of(error)).record(time.monotonic() - call.arrived)
         self._request_size.record(len(call.body))
 
     def refused(self, reason: str) -> None:

@@ -93,13 +93,24 @@ class Tracing:
             context: Where the trace comes from, as `context_of` returned it.
             attributes: The same.
         """
-        span = self.begin(name, context, attributes)
-        token = attach(trace.set_span_in_context(span, context))
-        try:
+        with _within(self.begin(name, context, attributes), context) as span:
             yield span
-        finally:
-            detach(token)
-            span.end()
+
+    @contextmanager
+    def consumer_span(self, name: str, context: Context, attributes: dict[str, Any]) -> Iterator[Span]:
+        """Let the work on a message of a broker be within a span; like `server_span`."""
+        with _within(self.tracer.start_span(name, context, trace.SpanKind.CONSUMER, attributes), context) as span:
+            yield span
+
+
+@contextmanager
+def _within(span: Span, context: Context) -> Iterator[Span]:
+    token = attach(trace.set_span_in_context(span, context))
+    try:
+        yield span
+    finally:
+        detach(token)
+        span.end()
 
 
 def is_traced() -> bool:

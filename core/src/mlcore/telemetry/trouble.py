@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import Any
 
 from mlcore.logs import get_logger
 
@@ -19,9 +20,18 @@ _EVERY_S = 60.0
 _LONGEST = 300
 
 
-class _OnceAMinute(logging.Handler):
-    def __init__(self) -> None:
+class OnceAMinute(logging.Handler):
+    """Turns what a library logs into one line a minute.
+
+    Args:
+        log: Where that line goes.
+        event: What it says.
+    """
+
+    def __init__(self, log: Any, event: str) -> None:
         super().__init__(logging.WARNING)
+        self._log = log
+        self._event = event
         self._next = 0.0
         self._left_out = 0
         self._turn = threading.Lock()
@@ -36,12 +46,12 @@ class _OnceAMinute(logging.Handler):
             self._next = now + _EVERY_S
             left_out, self._left_out = self._left_out, 0
         reason = " ".join(record.getMessage().split())[:_LONGEST]
-        log.warning("telemetry is not delivered, or not in full", reason=reason, left_out=left_out or None)
+        self._log.warning(self._event, reason=reason, left_out=left_out or None)
 
 
 def tame_opentelemetry() -> None:
     """Turn what OpenTelemetry logs into one line a minute."""
-    handler = _OnceAMinute()
+    handler = OnceAMinute(log, "telemetry is not delivered, or not in full")
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlcore.engines.process.breaker import Breaker
 from mlcore.engines.process.handle import WorkerGoneError, WorkerHandle
-from mlcore.errors import MLCoreError, ModelLoadError, UnavailableError
+from mlcore.errors import MLCoreError, ModelLoadError, ModelNotReadyError
 from mlcore.logs import get_logger
 from mlcore.telemetry.instruments import WORKER_DEATHS
 
@@ -172,7 +172,7 @@ class Pool:
         """Return the least busy worker that has a model; wait a while for one that is on its way.
 
         Raises:
-            UnavailableError: There is none, and there will be none soon.
+            ModelNotReadyError: There is none, and there will be none soon.
         """
         if placement.breaker.is_open:
             raise _unavailable(placement)
@@ -434,6 +434,6 @@ def _fullness(worker: WorkerHandle) -> int:
     return len(worker.models) + len(worker.loading)
 
 
-def _unavailable(placement: Placement) -> UnavailableError:
+def _unavailable(placement: Placement) -> ModelNotReadyError:
     after_s = max(1.0, placement.breaker.left_s)
-    return UnavailableError(f"Model {placement.name} is not ready: {placement.problem}", retry_after_s=after_s)
+    return ModelNotReadyError(f"Model {placement.name} is not ready: {placement.problem}", retry_after_s=after_s)

@@ -25,7 +25,7 @@ from mlcore.engines.process.frames import AHEAD, Frame, Kind
 from mlcore.engines.process.plans import plan_from_facts, settings_from_facts
 from mlcore.engines.process.shared_area import SharedArea
 from mlcore.engines.process.status_page import StatusPage
-from mlcore.errors import MLCoreError, RequestCancelledError, UnavailableError
+from mlcore.errors import MLCoreError, ModelNotReadyError, RequestCancelledError
 from mlcore.event_loop import loop_factory
 from mlcore.host import ModelHost
 from mlcore.loading import make_plan
@@ -182,7 +182,7 @@ class Worker:
         number, name, version, media_type, headers, request_id, arrived, deadline, trace = frame.facts
         model = self._models.get(number)
         if model is None:
-            raise UnavailableError(f"Model {name} is not ready", retry_after_s=1)
+            raise ModelNotReadyError(f"Model {name} is not ready", retry_after_s=1)
         lines = [(key, value) for key, value in headers]
         body, head_length = frame.payload, frame.head_length
         return model, Call(name, version, media_type, body, head_length, lines, request_id, arrived, deadline, trace)
