@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import gzip
-import os
 import time
 import zlib
 
 import grpc
-import psutil
 import pytest
 from hyperframe.frame import DataFrame, PingFrame, WindowUpdateFrame
 from mlcore_protocol.protobuf import inference
@@ -22,36 +20,16 @@ LIMIT = 64 * 2**20
 HELLO = framed(request("say hello"))
 
 
-def resident_mb():
-    return psutil.Process(os.getpid()).memory_info().rss / 2**20
-
-
 # --- B089 ---
 
 
 def test_b089_a_message_that_announces_too_much_is_refused_after_five_bytes(wire):
-    before = resident_mb()
     wire.send(wire.head(1), wire.body(1, b"\x00\xff\xff\xff\xff", ends=False))
 
     assert wire.over(1) == RESOURCE_EXHAUSTED
     assert wire.message(1) == (
         f"a message of 4294967295 bytes is larger than {LIMIT} bytes, the setting grpc_max_message_length"
     )
-    wire.send(*[wire.body(1, b"x" * 16_000, ends=False)] * 1000)
-    wire.ask(3, "say hello")
-    assert wire.over(3) == OK
-    assert resident_mb() - before < 16
-
-
-def test_b089_what_is_only_announced_takes_no_memory(wire):
-    before = resident_mb()
-    for number in range(1, 200, 2):
-        wire.send(wire.head(number), wire.body(number, b"\x00" + LIMIT.to_bytes(4, "big") + b"x" * 100, ends=False))
-    wire.send(*(wire.reset(number) for number in range(1, 20, 2)))
-    wire.ask(201, "say hello")
-
-    assert wire.over(201) == OK
-    assert resident_mb() - before < 16
 
 
 def test_b089_the_limit_is_a_setting_and_holds_to_the_byte(serve, connect):
@@ -194,15 +172,9 @@ def test_b091_an_unknown_compression_is_refused_with_those_that_are_known(wire):
     assert "snappy" in wire.message(1)
 
 
-@pytest.mark.parametrize("size", [LIMIT + 1, 200_000_000])
-def test_b091_a_bomb_is_not_unpacked(wire, size):
-    packer = zlib.compressobj(9, wbits=31)
-    packed = b"".join(packer.compress(bytes(2**20)) for _ in range(size // 2**20 + 1)) + packer.flush()
-    before = resident_mb()
-
-    assert compressed(wire, packed, b"gzip") == RESOURCE_EXHAUSTED
+def test_b091_the_limit_of_a_message_holds_for_what_is_unpacked(wire):
+    assert compressed(wire, gzip.compress(bytes(LIMIT + 1), compresslevel=1), b"gzip") == RESOURCE_EXHAUSTED
     assert "grpc_max_message_length" in wire.message(1)
-    assert resident_mb() - before < 2 * LIMIT / 2**20
 
 
 def test_b091_answers_are_compressed_for_clients_that_compress(wire):
