@@ -13,7 +13,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import structlog
+
+from mlcore.lean_structlog import structlog
 
 if TYPE_CHECKING:
     from typing import TextIO

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath  # noqa: TC002  # Litestar reads the annotations
+from litestar.plugins.core import MsgspecDIPlugin
 from mlcore.errors import InferenceError, MLCoreError, NotFoundError, UnavailableError
 from mlcore.load_parameters import version_of
 
@@ -20,6 +21,7 @@ from transport_rest.origin import OriginGuard
 from transport_rest.status import error_body, error_headers, shown_path, status_of, unexpected
 
 if TYPE_CHECKING:
+    from litestar.plugins import PluginProtocol
     from mlcore.control import ControlPlane
     from mlcore.settings import Settings
     from mlcore_protocol import Buffer
@@ -131,7 +133,7 @@ def control_app(settings: Settings, control: ControlPlane) -> App:
     async def model_document(name: FromPath[str], version: FromPath[str | None] = None) -> dict[str, Any]:
         return model_plane(settings.root_path, control.model_metadata(name, version), version)
 
-    app = Litestar(
+    app = _Litestar(
         [
             server_metadata,
             live,
@@ -162,6 +164,14 @@ def _of_model(verb: str) -> list[str]:
     """Return the paths that load or unload a model, and one version of it."""
     model = "/v2/repository/models/{name:str}"
     return [f"{model}/{verb}", model + "/versions/{version:str}/" + verb]
+
+
+class _Litestar(Litestar):
+    """Litestar without its plugins for pydantic and attrs, which no route uses and which take long to import."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return [*plugins, MsgspecDIPlugin()]
 
 
 def _prepared(app: App, limit: int) -> App:
