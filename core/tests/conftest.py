@@ -113,7 +113,7 @@ def said(ask):
 def until():
     """Return a function that waits until a condition holds."""
 
-    async def until(condition, timeout_s=10):
+    async def until(condition, timeout_s=60):
         async with asyncio.timeout(timeout_s):
             while not condition():  # there is no event for what tests wait for
                 await asyncio.sleep(0.005)
@@ -128,7 +128,7 @@ def run():
     def run(*arguments, program=None, **options):
         command = [sys.executable, "-W", "error", *(["-c", textwrap.dedent(program)] if program else ["-m", "mlcore"])]
         return subprocess.run(
-            [*command, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False, **options
+            [*command, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False, **options
         )
 
     return run

@@ -41,7 +41,7 @@ async def test_a_wrong_body_is_the_clients_error_and_leaves_nothing_under_way(se
         for operation in calls(server, Call("m", None, "application/json", b"{")):
             with pytest.raises(InferenceError):
                 await operation()
-        await asyncio.wait_for(server.control.unload("m"), 1)
+        await asyncio.wait_for(server.control.unload("m"), 60)
 
 
 async def test_a_stopped_server_takes_no_calls(server):
@@ -62,4 +62,4 @@ async def test_a_stream_counts_until_it_is_closed(server, until):
         await asyncio.sleep(0.02)
         assert not unload.done()
         await answers.aclose()
-        await asyncio.wait_for(unload, 1)
+        await asyncio.wait_for(unload, 60)

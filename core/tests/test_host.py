@@ -313,7 +313,7 @@ async def test_a_load_that_is_cancelled_ends_its_threads(until):
     class Slow(MLModel):
         def load(self):
             begun.set()
-            let_go.wait(5)
+            let_go.wait(60)
 
     server = served(Slow)
     starting = asyncio.create_task(server.start())
@@ -336,7 +336,7 @@ async def test_a_load_that_takes_too_long_is_given_up_and_holds_nobody_up(caplog
 
     class Hanging(MLModel):
         def load(self):
-            released.wait(20)
+            released.wait(60)
 
     class Fine(MLModel):
         pass

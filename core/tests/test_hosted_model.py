@@ -275,7 +275,7 @@ async def test_a_model_is_unloaded_after_a_request_that_was_too_late_has_left_it
 
     class Slow(MLModel):
         def predict(self, payload):
-            released.wait(10)
+            released.wait(60)
             order.append("predicted")
             return answer()
 

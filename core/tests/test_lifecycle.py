@@ -19,6 +19,7 @@ from mlcore.errors import (
     UnavailableError,
 )
 from mlcore.types import InferenceResponse
+from waiting import HELD, waits_in
 
 # A model that notes what happens to it in a file, and waits during predict for a file to appear.
 NOTING = """
@@ -159,23 +160,33 @@ async def test_a_hundred_loads_at_once_are_one_load(repository, noting, notes):
 
 
 async def test_loads_that_arrive_during_a_load_share_it(repository, noting, notes, until):
-    noting(load="import time; time.sleep(0.3)")
+    noting(load=HELD)
+    hold = repository / "hold"
+    hold.touch()
 
     async with Server(repository, transports=[], load_models_at_startup=False) as server:
         first = asyncio.create_task(server.control.load("m"))
         await until(notes)
-        await asyncio.gather(first, *(server.control.load("m") for _ in range(10)))
+        later = [asyncio.create_task(server.control.load("m")) for _ in range(10)]
+        await until(lambda: all(waits_in(load) == "share" for load in later))
+        hold.unlink()
+        await asyncio.gather(first, *later)
         assert notes() == ["load one"]
 
 
 async def test_a_load_after_an_edit_is_not_answered_with_the_load_before_it(repository, noting, notes, said, until):
-    noting(load="import time; time.sleep(0.3)")
+    noting(load=HELD)
+    hold = repository / "hold"
+    hold.touch()
 
     async with Server(repository, transports=[], load_models_at_startup=False) as server:
         first = asyncio.create_task(server.control.load("m"))
         await until(notes)
         noting(answer="two")
-        await asyncio.gather(first, server.control.load("m"))
+        second = asyncio.create_task(server.control.load("m"))
+        await until(lambda: waits_in(second) == "share")
+        hold.unlink()
+        await asyncio.gather(first, second)
         assert await said(server, "m") == "two"
 
 
@@ -189,7 +200,9 @@ async def test_whoever_shares_a_failing_load_learns_why(repository, noting):
 
 
 async def test_a_load_goes_on_when_whoever_asked_is_gone(repository, noting, notes, said, until):
-    noting(load="import time; time.sleep(0.2)")
+    noting(load=HELD)
+    hold = repository / "hold"
+    hold.touch()
 
     async with Server(repository, transports=[], load_models_at_startup=False) as server:
         asked = asyncio.create_task(server.control.load("m"))
@@ -197,6 +210,7 @@ async def test_a_load_goes_on_when_whoever_asked_is_gone(repository, noting, not
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
+        hold.unlink()
         await until(lambda: server.control.models() == ["m"])
         assert await said(server, "m") == "one"
 
@@ -206,7 +220,7 @@ async def test_models_load_side_by_side_unless_they_have_modules_of_their_own(re
 
     class Waiting(MLModel):
         async def load(self):
-            await asyncio.wait_for(barrier.wait(), 5)
+            await asyncio.wait_for(barrier.wait(), 60)
 
     models = [ModelSettings(name=name, implementation=Waiting) for name in "abc"]
 
@@ -361,7 +375,7 @@ async def test_a_reload_does_not_wait_for_ever_for_requests_on_the_old_model(
         old = asyncio.create_task(said(server, "m"))
         await until(lambda: "predict one" in notes())
         noting(answer="two")
-        await asyncio.wait_for(server.control.load("m"), 5)
+        await asyncio.wait_for(server.control.load("m"), 60)
         assert "unload one" not in notes()
         (repository / "wait").unlink()
         assert await old == "one"
@@ -550,13 +564,16 @@ async def test_the_model_without_a_version_is_the_default_whatever_the_others_ar
 
 
 async def test_a_load_that_is_under_way_at_the_stop_is_refused(repository, noting, notes, until):
-    noting(load="import time; time.sleep(0.3)")
+    noting(load=HELD)
+    hold = repository / "hold"
+    hold.touch()
     server = Server(repository, transports=[], load_models_at_startup=False)
     await server.start()
     load = asyncio.create_task(server.control.load("m"))
     await until(notes)
 
     await server.stop()
+    hold.unlink()
 
     with pytest.raises(UnavailableError, match="the server is stopping, so it loads no model"):
         await load
@@ -580,7 +597,7 @@ async def test_a_model_that_does_not_let_go_does_not_hold_the_stop(said, caplog,
     request = asyncio.create_task(said(server, "stuck"))
     await asked.wait()
 
-    await asyncio.wait_for(server.stop(), 5)
+    await asyncio.wait_for(server.stop(), 60)
 
     (record,) = [record for record in caplog.records if "left behind" in record.message]
     assert record.what == "model 'stuck'"

@@ -10,6 +10,7 @@ import pytest
 from mlcore import MLModel, ModelSettings, Server
 from mlcore.errors import ModelLoadError
 from mlcore.own_modules import import_own, own_modules
+from waiting import HELD
 
 
 async def test_two_models_with_equal_files_and_helpers_load_their_own(repository, model, saying, said):
@@ -299,24 +300,25 @@ async def test_a_slow_load_with_own_modules_does_not_keep_others_from_loading(re
     class Plain(MLModel):
         pass
 
-    model("slow", saying("1", load="import time; time.sleep(0.5)"))
+    hold = repository / "hold"
+    hold.touch()
+    model("slow", saying("1", load=HELD))
     plain = ModelSettings(name="plain", implementation=Plain)
     server = Server(repository, models=[plain], transports=[])
     starting = asyncio.create_task(server.start())
 
-    await until(lambda: "plain" in server.control.models(), timeout_s=0.4)
+    await until(lambda: "plain" in server.control.models())
 
     assert not starting.done()
+    hold.unlink()
     await starting
     await server.stop()
 
 
 async def test_code_outside_the_load_does_not_see_the_modules(repository, model, saying, until):
-    model(
-        "a",
-        saying("1", load="import time; time.sleep(0.3)", imports="import helpers"),
-        modules={"only_here": "", "helpers": ""},
-    )
+    hold = repository / "hold"
+    hold.touch()
+    model("a", saying("1", load=HELD, imports="import helpers"), modules={"only_here": "", "helpers": ""})
     server = Server(repository, transports=[])
     starting = asyncio.create_task(server.start())
     await until(lambda: "my_model" in sys.modules)
@@ -324,6 +326,7 @@ async def test_code_outside_the_load_does_not_see_the_modules(repository, model,
     with pytest.raises(ModuleNotFoundError):
         import only_here  # noqa: F401
 
+    hold.unlink()
     await starting
     await server.stop()
 

@@ -99,7 +99,7 @@ async def test_a_blocking_predict_does_not_block_the_loop():
 
     class Blocking(MLModel):
         def predict(self, payload):
-            let_go.wait(5)
+            let_go.wait(60)
             return answer("done")
 
     async with served(Blocking) as server:
@@ -115,6 +115,7 @@ async def test_a_blocking_predict_does_not_block_the_loop():
 )
 async def test_a_model_has_as_many_threads_as_its_settings_say_else_those_of_the_server(of_server, of_model, expected):
     lock, now, most = threading.Lock(), 0, 0
+    all_at_work = threading.Barrier(expected)
 
     class Counting(MLModel):
         def predict(self, payload):
@@ -122,14 +123,14 @@ async def test_a_model_has_as_many_threads_as_its_settings_say_else_those_of_the
             with lock:
                 now += 1
                 most = max(most, now)
-            threading.Event().wait(0.03)
+            all_at_work.wait(60)
             with lock:
                 now -= 1
             return answer("")
 
     options = {} if of_server is None else {"threads": of_server}
     async with served(Counting, settings={"threads": of_model}, **options) as server:
-        await asyncio.gather(*(said(server) for _ in range(9)))
+        await asyncio.gather(*(said(server) for _ in range(3 * expected)))
 
     assert most == expected
 
@@ -407,7 +408,7 @@ async def test_a_stream_that_its_client_leaves_is_closed(kind, until):
             await anext(answers)
             assert not closed
         await until(lambda: closed)
-        await asyncio.wait_for(server.control.unload("m"), 5)
+        await asyncio.wait_for(server.control.unload("m"), 60)
 
 
 async def test_an_end_of_iteration_in_a_plain_predict_is_an_error_like_any_other():
@@ -417,4 +418,4 @@ async def test_an_end_of_iteration_in_a_plain_predict_is_an_error_like_any_other
 
     async with served(Ended) as server:
         with pytest.raises(InternalError, match="error id"):
-            await asyncio.wait_for(said(server), 10)
+            await asyncio.wait_for(said(server), 60)

@@ -94,11 +94,11 @@ async def test_everybody_who_waits_for_a_model_to_be_idle_is_told(registry):
     assert not any(task.done() for task in waiting)
     served.leave()
 
-    await asyncio.wait_for(asyncio.gather(*waiting), 1)
+    await asyncio.wait_for(asyncio.gather(*waiting), 60)
 
 
 async def test_an_idle_model_is_not_waited_for():
-    await asyncio.wait_for(Served(loaded("m"), 10).idle(), 1)
+    await asyncio.wait_for(Served(loaded("m"), 10).idle(), 60)
 
 
 def test_messages_name_the_version_where_there_is_one():

@@ -19,6 +19,7 @@ from mlcore.errors import (
 from mlcore.server import run_until_stopped
 from mlcore.transport import Transport
 from mlcore.types import InferenceResponse
+from waiting import waits_in
 
 
 class Recording(Transport):
@@ -228,10 +229,13 @@ async def test_a_transport_that_does_not_stop_well_does_not_keep_the_rest_from_s
     assert "a transport did not stop well" in caplog.text
 
 
-async def test_a_second_stop_waits_for_the_first_and_does_nothing(transport, plugin, notes):
+async def test_a_second_stop_waits_for_the_first_and_does_nothing(transport, plugin, notes, until):
+    begun, let_go = threading.Event(), threading.Event()
+
     class Slow(MLModel):
         def unload(self):
-            time.sleep(0.1)
+            begun.set()
+            let_go.wait(60)
             notes.append(("model", "unload"))
 
     slow = [ModelSettings(name="m", implementation=Slow)]
@@ -239,8 +243,11 @@ async def test_a_second_stop_waits_for_the_first_and_does_nothing(transport, plu
     await server.start()
 
     first = asyncio.create_task(server.stop())
-    await asyncio.sleep(0.02)
-    await server.stop()
+    await until(begun.is_set)
+    second = asyncio.create_task(server.stop())
+    await until(lambda: waits_in(second) == "stop")
+    let_go.set()
+    await second
     assert notes[-2:] == [("model", "unload"), ("hook", "shutdown")]
     await first
     await server.stop()
@@ -249,15 +256,16 @@ async def test_a_second_stop_waits_for_the_first_and_does_nothing(transport, plu
 
 
 async def test_a_stop_goes_on_when_whoever_asked_for_it_is_cancelled(notes, models, until):
-    server = Server(models=models, transports=[], drain_delay=0.1)
+    server = Server(models=models, transports=[], drain_delay=60)
     await server.start()
 
     stop = asyncio.create_task(server.stop())
-    await asyncio.sleep(0.02)
+    await until(lambda: waits_in(stop) == "stop")
     stop.cancel()
 
     with pytest.raises(asyncio.CancelledError):
         await stop
+    server.hurry()
     await until(lambda: ("model", "unload") in notes)
 
 
@@ -283,8 +291,8 @@ async def test_the_drain_delay_is_between_not_ready_and_the_closed_transports(tr
     began = time.monotonic()
 
     stop = asyncio.create_task(server.stop())
-    await asyncio.sleep(0.05)
-    assert not server.control.is_ready
+    while server.control.is_ready:
+        await asyncio.sleep(0)
     assert ("a", "stop") not in notes
     await stop
 
@@ -515,7 +523,7 @@ async def test_a_signal_during_the_start_stops_it(notes, until):
     await until(begun.is_set)
     signal.raise_signal(signal.SIGTERM)
 
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 60)
 
 
 async def test_run_says_why_it_does_not_start(models):

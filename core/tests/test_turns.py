@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from mlcore.turns import Turns
+from waiting import waits_in
 
 
 class Work:
@@ -17,6 +18,10 @@ class Work:
 
     def __call__(self, turns, name="a"):
         return asyncio.create_task(turns.share(name, None, lambda: self.stamp, self.do))
+
+    def is_awaited_by(self, *tasks):
+        """Say whether these have looked around, and wait for work, their own or another's."""
+        return all(waits_in(task) == "share" for task in tasks)
 
     async def do(self):
         self.begun += 1
@@ -40,7 +45,7 @@ async def test_those_who_ask_later_share_it_while_nothing_has_changed(until):
     first = work(turns)
     await until(lambda: work.begun == 1)
     second = work(turns)
-    await asyncio.sleep(0.05)
+    await until(lambda: work.is_awaited_by(second))
     work.go_on.set()
 
     await asyncio.gather(first, second)
@@ -56,10 +61,10 @@ async def test_those_who_ask_after_a_change_get_work_of_their_own_and_share_that
     if stamp:
         await until(lambda: work.begun == 1)
     else:
-        await asyncio.sleep(0.05)
+        await until(lambda: work.is_awaited_by(first) and work.begun == 1)
     work.stamp = stamp
     later = [work(turns) for _ in range(10)]
-    await asyncio.sleep(0.05)
+    await until(lambda: work.is_awaited_by(*later))
     assert work.begun == 1
     work.go_on.set()
 
@@ -107,7 +112,7 @@ async def test_the_work_goes_on_when_whoever_asked_is_gone(until):
     with pytest.raises(asyncio.CancelledError):
         await asked
     other = work(turns)
-    await asyncio.sleep(0.05)
+    await until(lambda: work.is_awaited_by(other))
     work.go_on.set()
 
     with pytest.raises(ValueError, match="nobody takes it"):
@@ -121,7 +126,7 @@ async def test_all_work_can_be_cancelled(until):
     await until(lambda: work.begun == 1)
     work.stamp = "second"
     second = work(turns)
-    await asyncio.sleep(0.05)
+    await until(lambda: work.is_awaited_by(second))
 
     await turns.cancel()
 

@@ -104,7 +104,7 @@ def test_raw_contents_come_back_raw(client, messages):
     array = np.arange(1_000_000, dtype="<f4")
     tensor = messages.ModelInferRequest.InferInputTensor(name="x", datatype="FP32", shape=[1000, 1000])
     request = messages.ModelInferRequest(model_name="echo", inputs=[tensor], raw_input_contents=[array.tobytes()])
-    answer = client.ModelInfer(request, timeout=30)
+    answer = client.ModelInfer(request, timeout=60)
 
     np.testing.assert_array_equal(np.frombuffer(answer.raw_output_contents[0], "<f4"), array)
 
@@ -168,7 +168,7 @@ def test_no_call_is_lost_when_the_server_is_stopped_under_traffic(generated):
             client = services.GRPCInferenceServiceStub(channel)
             while True:
                 try:
-                    client.ModelInfer(words(messages, f"a{number}"), timeout=30)
+                    client.ModelInfer(words(messages, f"a{number}"), timeout=60)
                 except grpc.RpcError as error:
                     is_refused = error.code().name == "UNAVAILABLE" and "connect" in error.details().lower()
                     (refused if is_refused else lost).append(error.details())

@@ -34,6 +34,6 @@ def test_the_guides_stream_prints_what_the_guide_says(words: RunningServer) -> N
     shown = re.search(r"```console\n\$ (curl .*?)\n(data: .*?)```", CHAPTER, re.DOTALL)
     command = shlex.split(shown[1].replace("\\\n", " ").replace("localhost:8080", words.url))
 
-    printed = subprocess.run([*command, "-sS"], capture_output=True, text=True, timeout=30, check=True)
+    printed = subprocess.run([*command, "-sS"], capture_output=True, text=True, timeout=60, check=True)
 
     assert (printed.stdout, printed.stderr) == (shown[2] + "\n", "")

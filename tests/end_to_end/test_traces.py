@@ -378,7 +378,7 @@ def test_a_stream_is_one_span_with_the_number_of_its_answers(traced: Traced) -> 
     with tritonclient.grpc.InferenceServerClient(address) as client:
         client.start_stream(lambda result, error: answers.put(error), headers={"traceparent": TRACEPARENT})
         client.async_stream_infer("streaming", [tensor])
-        assert [answers.get(timeout=20) for _ in range(3)] == [None] * 3
+        assert [answers.get(timeout=60) for _ in range(3)] == [None] * 3
         client.stop_stream()
 
     found = traced.collector

@@ -260,7 +260,7 @@ def test_many_requests_at_once_each_get_their_own_answer(server):
             for number in range(100)
         ]
         for number, handle in enumerate(asked):
-            result = handle.get_result(timeout=30)
+            result = handle.get_result(timeout=60)
             assert result.get_response()["id"] == str(number)
             assert_same(np.full((2, number + 1), number), result.as_numpy("x"))
 

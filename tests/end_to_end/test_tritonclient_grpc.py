@@ -231,7 +231,7 @@ class Answers:
         self._queue.put((result, error))
 
     def next(self):
-        return self._queue.get(timeout=30)
+        return self._queue.get(timeout=60)
 
     def words(self, count):
         """Return the id and the word of so many answers."""

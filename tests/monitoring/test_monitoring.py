@@ -83,7 +83,7 @@ class Prometheus:
     def get(self, path: str, **parameters: str) -> Any:
         query = urllib.parse.urlencode(parameters)
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=10) as answer:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=60) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             with error:
@@ -135,7 +135,7 @@ def prometheus(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) 
         yield running
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def is_up(prometheus: Prometheus) -> bool:
@@ -169,7 +169,7 @@ class Traffic:
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(60)
 
     def _rest(self) -> None:
         number = 0
@@ -221,7 +221,7 @@ def test_every_panel_and_rule_has_data_and_the_alert_of_a_dead_worker_fires(
             return not missing
 
         with contextlib.suppress(AssertionError):
-            until(all_answered, "", timeout_s=40)
+            until(all_answered, "", timeout_s=90)
         assert missing == {}
 
         def fires() -> bool:

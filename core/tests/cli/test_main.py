@@ -249,7 +249,7 @@ def test_a_model_that_is_stuck_does_not_keep_the_program_from_ending(server, rep
         class MyModel(MLModel):
             def predict(self, payload):
                 (self.settings.folder / "asked").touch()
-                threading.Event().wait(60)
+                threading.Event().wait(600)
     """
     folder = model("m", code)
     (repository / "settings.json").write_text('{"grace_period": 0.1}')
@@ -259,8 +259,8 @@ def test_a_model_that_is_stuck_does_not_keep_the_program_from_ending(server, rep
     with socket.create_connection((host, int(port))) as client:
         client.sendall(b"POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         while not (folder / "asked").exists():
-            pass
-        assert running.stop(20) == 0
+            time.sleep(0.01)
+        assert running.stop(60) == 0
 
     assert any("a model is left behind" in line for line in running.log)
 
@@ -275,7 +275,7 @@ def test_a_signal_while_a_model_is_stuck_in_its_load_ends_the_program(repository
         class MyModel(MLModel):
             def load(self):
                 (self.settings.folder / "loading").touch()
-                threading.Event().wait(60)
+                threading.Event().wait(600)
         """,
     )
     program = subprocess.Popen(
@@ -285,10 +285,11 @@ def test_a_signal_while_a_model_is_stuck_in_its_load_ends_the_program(repository
     )
     while not (folder / "loading").exists():
         assert program.poll() is None
+        time.sleep(0.01)
 
     program.send_signal(signal.SIGINT)
 
-    assert program.wait(20) == 0
+    assert program.wait(60) == 0
     assert "Traceback" not in program.stderr.read()
     program.stderr.close()
 

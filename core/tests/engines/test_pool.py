@@ -134,7 +134,7 @@ async def test_the_death_of_a_worker_ends_its_streams(server: Server) -> None:
 
 
 async def test_a_worker_that_is_stopped_is_replaced(folder: Path) -> None:
-    async with Server(folder, transports=[], parallel_workers=1, worker_timeout=1) as server:
+    async with Server(folder, transports=[], parallel_workers=1, worker_timeout=2) as server:
         (worker,) = workers_of()
         worker.suspend()
         pid = await said(server, "pid")
@@ -144,10 +144,10 @@ async def test_a_worker_that_is_stopped_is_replaced(folder: Path) -> None:
 
 
 async def test_a_worker_whose_loop_is_busy_is_not_taken_for_hung(folder: Path) -> None:
-    async with Server(folder, transports=[], parallel_workers=1, worker_timeout=0.5) as server:
+    async with Server(folder, transports=[], parallel_workers=1, worker_timeout=2) as server:
         before = await said(server, "pid")
 
-        assert await said(server, "busy", "2") == "done"
+        assert await said(server, "busy", "4.5") == "done"
         assert await said(server, "pid") == before
 
 
@@ -248,4 +248,4 @@ async def test_nothing_is_left_of_workers_that_were_killed(server: Server) -> No
         await eventually(lambda gone=workers[0].pid: gone not in [worker.pid for worker in workers_of()])
         await eventually(lambda: len(workers_of()) == 2 and server.control.is_ready)
 
-    await eventually(lambda: len(os.listdir("/proc/self/fd")) == before)
+    await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)

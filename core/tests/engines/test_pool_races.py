@@ -87,7 +87,7 @@ async def test_a_pool_stays_while_a_model_waits_for_its_next_worker(
         await eventually(lambda: len(loads(place)) == 2)
         await server.control.unload("a")
         (place / "wait-1").unlink()
-        await asyncio.wait_for(load, 20)
+        await asyncio.wait_for(load, 60)
 
         assert await said(server, "pid", model="b")
 
@@ -125,7 +125,7 @@ def test_a_model_that_has_rested_is_tried_again(model, repository: Path, monkeyp
                 for worker in workers:
                     worker.models.discard(placement.number)
                 placement.breaker.record("a test", at_load=False)
-                await asyncio.wait_for(own._restore_rested(placement), 10)
+                await asyncio.wait_for(own._restore_rested(placement), 60)
                 assert placement.workers
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -66,7 +66,7 @@ class Collector:
     def __post_init__(self) -> None:
         self._news = threading.Condition()
 
-    def wait(self, condition: Callable[[], Any], timeout_s: float = 30) -> None:
+    def wait(self, condition: Callable[[], Any], timeout_s: float = 60) -> None:
         """Wait until a condition holds of what was received."""
         with self._news:
             if not self._news.wait_for(condition, timeout_s):

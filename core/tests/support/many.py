@@ -128,7 +128,7 @@ async def said(server: Server, name: str, *texts: str, model: str = "many") -> s
     return text
 
 
-async def eventually(condition: Callable[[], bool], timeout_s: float = 30) -> None:
+async def eventually(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(timeout_s):
         while not condition():

@@ -119,12 +119,12 @@ async def test_what_is_given_up_counts_as_cancelled(serve: Callable[..., Server]
 
 @pytest.mark.parametrize("serve", [0], indirect=True)
 async def test_what_is_refused_or_late_counts_too(serve: Callable[..., Server], tmp_path: Path) -> None:
-    async with serve(max_queue_size=0, max_concurrency=1, request_timeout=0.3) as server:
+    async with serve(max_queue_size=0, max_concurrency=1, request_timeout=2) as server:
         asked = asyncio.ensure_future(server.dispatcher.infer(asking("slow", str(tmp_path))))
         await eventually((tmp_path / "began").exists)
         with pytest.raises(OverloadedError):
             await said(server, "same", "x")
-        with pytest.raises(MLCoreError, match=r"0\.3 s"):
+        with pytest.raises(MLCoreError, match="2 s"):
             await asked
 
         outcomes = seen(server.tallies, instruments.REQUEST_DURATION)

@@ -29,7 +29,7 @@ def test_calls_are_measured_by_method_and_status(serve):
         with pytest.raises(grpc.RpcError):
             channel.unary_unary(f"{SERVICE}/NoSuchMethod")(b"")
         stream = channel.stream_stream(f"{SERVICE}/ModelStreamInfer")
-        assert len(list(stream(iter([request("say a"), request("say b")]), timeout=30))) == 2
+        assert len(list(stream(iter([request("say a"), request("say b")]), timeout=60))) == 2
 
     counts = {
         (INFER, "OK"): 1,

@@ -21,7 +21,7 @@ OLDER = "/inference.model_repository.ModelRepositoryService"
 
 def ask(channel, path, message, kind, **options):
     """Make a call with one message each way."""
-    return channel.unary_unary(path, bytes, kind.parse)(message, timeout=30, **options)
+    return channel.unary_unary(path, bytes, kind.parse)(message, timeout=60, **options)
 
 
 def status_of(action):
@@ -61,7 +61,7 @@ def test_a_watch_says_the_state_and_each_change_until_the_server_stops(serve):
     server = serve()
     with grpc.insecure_channel(server.address) as channel:
         watch = channel.unary_stream(f"{HEALTH}/Watch", bytes, HealthCheckResponse.parse)
-        model, whole, nothing = (watch(HealthCheckRequest(service=name), timeout=30) for name in ("echo", "", "nope"))
+        model, whole, nothing = (watch(HealthCheckRequest(service=name), timeout=60) for name in ("echo", "", "nope"))
         assert next(model).status is State.SERVING
         assert next(whole).status is State.SERVING
         assert next(nothing).status is State.SERVICE_UNKNOWN
@@ -94,7 +94,7 @@ def reflect(channel, request):
 
     def reflect(**question):
         asked = messages.ServerReflectionRequest(host="h", **question)
-        (answer,) = call(iter([asked]), timeout=30)
+        (answer,) = call(iter([asked]), timeout=60)
         assert answer.valid_host == "h"
         assert answer.original_request == asked
         return answer
@@ -206,7 +206,7 @@ def test_an_answer_is_raw_where_the_request_is(channel):
     tensor = inference.ModelInferRequestInferInputTensor(name="x", datatype="FP16", shape=[3])
     message = inference.ModelInferRequest(model_name="echo", inputs=[tensor], raw_input_contents=[b"123456"])
     answer = inference.ModelInferResponse.parse(
-        channel.unary_unary(f"{SERVICE}/ModelInfer")(bytes(message), timeout=30)
+        channel.unary_unary(f"{SERVICE}/ModelInfer")(bytes(message), timeout=60)
     )
 
     assert answer.raw_output_contents == [b"123456"]
@@ -224,7 +224,7 @@ def test_more_requests_than_may_wait_are_refused_at_once(serve):
     server = serve(max_queue_size=2)
     with grpc.insecure_channel(server.address) as channel:
         calls = [
-            channel.unary_unary(f"{SERVICE}/ModelInfer").future(request("pause 0.5"), timeout=30) for _ in range(9)
+            channel.unary_unary(f"{SERVICE}/ModelInfer").future(request("pause 0.5"), timeout=60) for _ in range(9)
         ]
         codes = [call.code() for call in calls]
 
@@ -237,7 +237,7 @@ def test_more_requests_than_may_wait_are_refused_at_once(serve):
 
 def stream(channel, *messages, **options):
     call = channel.stream_stream(f"{SERVICE}/ModelStreamInfer")
-    return call(iter(messages), timeout=30, **options)
+    return call(iter(messages), timeout=60, **options)
 
 
 def test_b098_a_stream_that_ends_at_once_is_well(channel):
@@ -279,7 +279,7 @@ def test_a_stream_that_its_client_cancels_is_cancelled_in_the_models(server, cha
     def messages():
         yield request("wait stream 1")
         yield request("wait stream 2")
-        go_on.wait(30)
+        go_on.wait(60)
 
     answers = channel.stream_stream(f"{SERVICE}/ModelStreamInfer")(messages())
     eventually(lambda: {"wait stream 1", "wait stream 2"} <= set(server.asked))

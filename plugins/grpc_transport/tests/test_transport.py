@@ -69,7 +69,7 @@ def test_a_call_that_is_under_way_is_finished_at_stop(serve, connect):
     wire.send(b"\x00\x00\x08\x06\x01\x00\x00\x00\x00" + pong)
     assert wire.closed() == 0
     assert wire.goaways[-1] == (0, 3)
-    stopping.result(20)
+    stopping.result(60)
 
 
 def test_a_client_that_has_nothing_under_way_does_not_hold_up_the_stop(serve, connect):
@@ -90,7 +90,7 @@ def test_an_open_stream_is_ended_when_its_requests_are_answered(serve, connect):
     assert wire.over(1) == 14
     assert wire.message(1) == "the server is stopping"
     assert wire.data[1]
-    stopping.result(20)
+    stopping.result(60)
 
 
 def test_calls_that_outlive_the_grace_period_are_told_so(serve, connect):
@@ -103,7 +103,7 @@ def test_calls_that_outlive_the_grace_period_are_told_so(serve, connect):
     assert wire.over(1) == 14
     assert wire.message(1) == "the server stopped before this request was done"
     eventually(lambda: "grace" in server.cancelled)
-    stopping.result(20)
+    stopping.result(60)
 
 
 def test_a_stop_that_is_hurried_gives_calls_up_at_once(serve, connect):
@@ -116,7 +116,7 @@ def test_a_stop_that_is_hurried_gives_calls_up_at_once(serve, connect):
     server.call(server.server.hurry)
 
     assert wire.over(1) == 14
-    stopping.result(20)
+    stopping.result(60)
 
 
 def test_new_clients_are_refused_after_the_stop(serve):

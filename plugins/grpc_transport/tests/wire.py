@@ -52,7 +52,7 @@ def framed(message, flag=0):
 
 
 def infer(channel, *texts, **options):
-    return channel.unary_unary(f"{SERVICE}/ModelInfer")(request(*texts), timeout=30, **options)
+    return channel.unary_unary(f"{SERVICE}/ModelInfer")(request(*texts), timeout=60, **options)
 
 
 def assert_well(address):
@@ -61,7 +61,7 @@ def assert_well(address):
         assert said(infer(channel, "say well")) == "well"
 
 
-def eventually(condition, timeout_s=20):
+def eventually(condition, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not come true in time"
@@ -81,7 +81,7 @@ class Wire:
 
     def __init__(self, address, settings=None, is_begun=True):
         host, _, port = address.rpartition(":")
-        self.socket = socket.create_connection((host, int(port)), 20)
+        self.socket = socket.create_connection((host, int(port)), 60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = b""
         self._decoder = Decoder()
@@ -130,7 +130,7 @@ class Wire:
     def reset(self, stream_id, code=8):
         return RstStreamFrame(stream_id, error_code=code)
 
-    def read(self, until, timeout_s=20):
+    def read(self, until, timeout_s=60):
         """Read frames until a condition holds, or the server closes."""
         end = time.monotonic() + timeout_s
         while not until(self) and not self.is_closed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
+import threading
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -107,11 +107,12 @@ async def test_two_servers_of_one_process_show_each_its_own(serve: Callable[...,
 async def test_a_thousand_scrapes_at_once_share_collections_and_hold_up_no_request(serve: Callable[..., Any]) -> None:
     async with serve() as served:
         collections = 0
+        go_on = threading.Event()
 
         def observed() -> list[tuple[float, tuple[str, ...]]]:
             nonlocal collections
             collections += 1
-            time.sleep(0.05)  # as long as many series take
+            go_on.wait(60)  # as if there were very many series
             return []
 
         served.server.dispatcher.tallies.observe(QUEUE_SIZE, observed)
@@ -127,11 +128,12 @@ async def test_a_thousand_scrapes_at_once_share_collections_and_hold_up_no_reque
             while not collections:
                 await asyncio.sleep(0.001)
             answers = [await served.ask() for _ in range(5)]
-            still_running = sum(not scrape.done() for scrape in scrapes)
+            done = sum(scrape.done() for scrape in scrapes)
+            go_on.set()
             statuses = await asyncio.gather(*scrapes)
 
     assert {answer.status_code for answer in answers} == {200}
-    assert still_running
+    assert not done
     assert set(statuses) == {200}
     assert collections < 200
 

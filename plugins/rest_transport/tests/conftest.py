@@ -91,7 +91,7 @@ class Waiting(MLModel):
 
     def predict(self, payload: InferenceRequest) -> InferenceResponse:
         self.started.set()
-        self.released.wait(20)
+        self.released.wait(60)
         return InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("done", np.array([True]))])
 
 
@@ -133,7 +133,7 @@ class Serving:
         loop = self._runner.get_loop()
         self._thread.start()
         try:
-            asyncio.run_coroutine_threadsafe(self.server.start(), loop).result(30)
+            asyncio.run_coroutine_threadsafe(self.server.start(), loop).result(60)
         except BaseException:
             self.__exit__()
             raise
@@ -151,7 +151,7 @@ class Serving:
 
     def stop(self) -> None:
         """Stop the server, as `mlcore serve` does on SIGTERM."""
-        asyncio.run_coroutine_threadsafe(self.server.stop(), self._runner.get_loop()).result(30)
+        asyncio.run_coroutine_threadsafe(self.server.stop(), self._runner.get_loop()).result(60)
 
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> HttpAnswer:
         """Send a request; a body that is not bytes is sent as JSON."""
@@ -159,7 +159,7 @@ class Serving:
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -181,7 +181,7 @@ class Serving:
 
     def connect(self) -> socket.socket:
         """Open a connection; it is the caller's to close."""
-        return socket.create_connection((self.host, self.port), timeout=10)
+        return socket.create_connection((self.host, self.port), timeout=60)
 
     def exchange(self, *pieces: bytes) -> bytes:
         """Send pieces of bytes, a moment apart, and return all that comes until the server closes."""
@@ -279,7 +279,7 @@ class Page:
         self._sent += 1
         await self._socket.send_json({"id": self._sent, "method": method, "params": parameters})
         while True:
-            message = await self._socket.receive_json(timeout=20)
+            message = await self._socket.receive_json(timeout=60)
             if message.get("id") == self._sent:
                 return message["result"]
             told = message.get("params", {})
@@ -301,7 +301,7 @@ class Page:
 
     async def wait_for(self, script: str) -> Any:
         """Return what a script says, once it says anything."""
-        for _ in range(200):
+        for _ in range(1200):
             if value := await self.value(script):
                 return value
             await asyncio.sleep(0.05)
@@ -336,7 +336,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     place = profile / "DevToolsActivePort"
     try:
-        for _ in range(400):
+        for _ in range(1200):
             if place.exists() and (lines := place.read_text().splitlines()):
                 break
             time.sleep(0.05)

@@ -122,7 +122,7 @@ def body_of(*words):
 class Client:
     """A client that reads a stream event by event."""
 
-    def __init__(self, server, timeout=20, receive_bytes=None):
+    def __init__(self, server, timeout=60, receive_bytes=None):
         self.connection = http.client.HTTPConnection(server.host, server.port, timeout=timeout)
         if receive_bytes is not None:
             self.connection.sock = socket.socket()
@@ -177,7 +177,7 @@ def said(event):
     return data["outputs"][0]["data"][0]
 
 
-def until(condition, timeout_s=20):
+def until(condition, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not come about"

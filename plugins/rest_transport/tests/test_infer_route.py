@@ -332,7 +332,7 @@ def test_what_a_model_raises_by_mistake_is_not_told(rest):
 
 
 def test_a_connection_is_kept_for_the_next_request_after_errors_too(rest):
-    connection = http.client.HTTPConnection(rest.host, rest.port, timeout=10)
+    connection = http.client.HTTPConnection(rest.host, rest.port, timeout=60)
     statuses = []
     for path, body in (("echo", BODY), ("nope", BODY), ("echo", b"{"), ("echo", BODY)):
         connection.request("POST", f"/v2/models/{path}/infer", body)

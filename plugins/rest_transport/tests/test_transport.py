@@ -29,10 +29,20 @@ class Echo(MLModel):
     def predict(self, payload):
         tensor = payload.inputs[0]
         if tensor.name == "slow":
-            time.sleep(1)
+            (self.settings.folder / "began").touch()
+            while not (self.settings.folder / "go").exists():
+                time.sleep(0.01)
         output = ResponseOutput(name="y", shape=[1], datatype="INT64", data=[len(tensor.data)])
         return InferenceResponse(model_name=self.name, outputs=[output])
 """
+
+
+def until(condition):
+    """Wait until a condition holds."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
 
 
 class Waiting(MLModel):
@@ -41,7 +51,7 @@ class Waiting(MLModel):
     def load(self):
         events = self.settings.parameters.extra
         if events.get("loads"):
-            events["loads"].wait(20)
+            events["loads"].wait(60)
 
     def predict(self, payload):
         from mlcore.codecs import StringCodec
@@ -49,7 +59,7 @@ class Waiting(MLModel):
 
         events = self.settings.parameters.extra
         events["started"].set()
-        events["released"].wait(20)
+        events["released"].wait(60)
         return InferenceResponse(model_name=self.name, outputs=[StringCodec.encode_output("done", ["yes"])])
 
 
@@ -129,7 +139,7 @@ def test_it_listens_on_ipv6_too(serve):
     serving = serve(host="::1")
 
     assert serving.url == f"http://[::1]:{serving.port}"
-    with socket.create_connection(("::1", serving.port), timeout=10) as client:
+    with socket.create_connection(("::1", serving.port), timeout=60) as client:
         client.sendall(b"GET /v2/health/live HTTP/1.0\r\n\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
 
@@ -147,7 +157,7 @@ def test_it_is_live_but_not_ready_while_models_load(serving_of, events):
             model = serving.post("/v2/models/waiting/infer", REQUEST)
         finally:
             events["loads"].set()
-            entering.result(10)
+            entering.result(60)
             later = serving.get("/v2/health/ready")
             serving.__exit__()
 
@@ -156,10 +166,10 @@ def test_it_is_live_but_not_ready_while_models_load(serving_of, events):
 
 
 def _port_of(transport):
-    for _ in range(200):
+    for _ in range(3000):
         with contextlib.suppress(OSError):
             port = int(transport.url.rpartition(":")[2])
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
+            with socket.create_connection(("127.0.0.1", port), timeout=60):
                 return port
         time.sleep(0.02)
     raise AssertionError("it does not listen")
@@ -169,15 +179,15 @@ def test_a_stop_lets_the_request_under_way_finish_and_takes_no_other(serve, even
     serving = serve(waiting)
     with ThreadPoolExecutor() as threads, serving.connect() as idle:
         asked = threads.submit(serving.post, "/v2/models/waiting/infer", REQUEST)
-        assert events["started"].wait(10)
+        assert events["started"].wait(60)
         stopping = threads.submit(serving.stop)
         assert idle.recv(1) == b""
         with pytest.raises(OSError, match="refused"):
             serving.get("/v2/health/live")
         assert not stopping.done()
         events["released"].set()
-        answer = asked.result(10)
-        stopping.result(10)
+        answer = asked.result(60)
+        stopping.result(60)
 
     assert answer.status == 200
     assert answer.headers["Connection"] == "close"
@@ -187,11 +197,11 @@ def test_a_request_that_outlives_the_grace_period_is_answered_503(serve, events,
     serving = serve(waiting, grace_period=1)
     with ThreadPoolExecutor() as threads:
         asked = threads.submit(serving.post, "/v2/models/waiting/infer", REQUEST)
-        assert events["started"].wait(10)
+        assert events["started"].wait(60)
         stopping = threads.submit(serving.stop)
-        answer = asked.result(10)
+        answer = asked.result(60)
         events["released"].set()
-        stopping.result(10)
+        stopping.result(60)
 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json() == {"error": "the server stopped before this request was done"}
@@ -201,9 +211,11 @@ def test_the_program_finishes_the_request_under_way_when_it_is_told_to_stop(serv
     running = server(folder)
     with ThreadPoolExecutor() as threads:
         asked = threads.submit(running.infer, "echo", {**REQUEST["inputs"][0], "name": "slow"})
-        time.sleep(0.4)
+        until((folder / "began").exists)
         running.process.send_signal(signal.SIGTERM)
-        answer = asked.result(10)
+        until(lambda: any("stopping" in line for line in running.log))
+        (folder / "go").touch()
+        answer = asked.result(60)
 
     assert answer.status == 200
     assert running.process.wait(60) == 0
@@ -221,8 +233,7 @@ def test_a_second_signal_does_not_wait_for_a_client_that_takes_nothing(server, f
         )
         assert client.recv(15) == b"HTTP/1.1 200 OK"
         running.process.send_signal(signal.SIGTERM)
-        while not any("stopping" in line for line in running.log):
-            time.sleep(0.01)
+        until(lambda: any("stopping" in line for line in running.log))
         running.process.send_signal(signal.SIGTERM)
 
         assert running.process.wait(60) == 128 + signal.SIGTERM
@@ -258,10 +269,10 @@ def send_endlessly(running, piece: bytes) -> bytes:
             while True:
                 client.sendall(piece)
 
-    with socket.create_connection((host, int(port)), timeout=10) as client:
+    with socket.create_connection((host, int(port)), timeout=60) as client:
         client.sendall(b"POST /v2/models/echo/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         sender = threading.Thread(target=send, args=(client,))
         sender.start()
         said = client.recv(65536)
-        sender.join(10)
+        sender.join(60)
         return said
