@@ -241,6 +241,17 @@ async def test_a_failing_mlcore_load_names_the_plugin():
     )
 
 
+async def test_a_plugin_says_why_there_can_be_no_such_model():
+    def refuse(self, settings):
+        raise ModelLoadError("implementation: there is no such thing; choose another")
+
+    plugin = plugin_with(mlcore_load=refuse)
+
+    assert await reason_of("nothing.Like", plugins=[plugin]) == (
+        "implementation: there is no such thing; choose another"
+    )
+
+
 async def test_a_plugin_that_makes_something_else_than_a_model_is_named():
     plugin = plugin_with(mlcore_load=lambda self, settings: object())
 

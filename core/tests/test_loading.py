@@ -134,10 +134,19 @@ async def test_a_module_that_is_not_installed_is_named_with_what_to_install(reas
     )
 
 
-async def test_names_of_another_server_are_answered_with_how_to_change_them(reason):
+async def test_names_of_another_server_are_answered_with_how_to_get_them(reason, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlserver", None)  # as if what provides it were not installed
+
     assert await reason("from mlserver import MLModel") == (
-        "implementation: 'my_model.MyModel' needs the module 'mlserver', whose names mlcore has as well: write mlcore "
-        "instead of mlserver in its imports"
+        "implementation: 'my_model.MyModel' needs the module 'mlserver', whose names mlcore has as well: install "
+        "mlcore-mlserver, which provides it, or write mlcore instead of mlserver in its imports"
+    )
+
+
+async def test_a_name_of_another_server_that_nobody_provides_is_named_whole(reason):
+    assert await reason("import mlserver.nothing_like_it") == (
+        "implementation: 'my_model.MyModel' needs the module 'mlserver.nothing_like_it', which is not among the names "
+        "of MLServer that mlcore-mlserver provides"
     )
 
 

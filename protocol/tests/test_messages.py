@@ -262,3 +262,59 @@ def test_an_item_of_the_repository_has_a_version_only_where_its_model_has_one(wa
     assert getattr(without, way)() == {"name": "m", "state": "READY", "reason": ""}
     assert getattr(with_version, way)() == {"name": "m", "version": "v1", "state": "UNAVAILABLE", "reason": "no file"}
     assert json.loads(without.json()) == without.dict()
+
+
+def test_members_may_be_plain_dicts():
+    tensor = {"name": "x", "shape": [1], "datatype": "INT64", "data": [1]}
+
+    request = InferenceRequest(inputs=[tensor], outputs=[{"name": "y"}])
+    response = InferenceResponse(model_name="m", outputs=[tensor])
+
+    assert request.inputs == [RequestInput(**tensor)]
+    assert request.outputs == [RequestOutput(name="y")]
+    assert response.outputs == [ResponseOutput(**tensor)]
+
+
+def test_a_member_that_does_not_fit_is_named():
+    with pytest.raises(InferenceError, match="not a valid RequestInput: Object missing required field `shape`"):
+        InferenceRequest(inputs=[{"name": "x"}])
+
+
+def test_the_shape_of_an_array_is_a_list():
+    assert RequestInput(name="x", shape=(1, 2), datatype="INT64", data=[1, 2]).shape == [1, 2]
+
+
+def test_members_are_chosen_and_left_out():
+    request = InferenceRequest(id="1", inputs=[], parameters={"a": 1})
+
+    assert request.model_dump(include={"id"}) == {"id": "1"}
+    assert request.model_dump(exclude={"id", "inputs"}) == {"parameters": {"a": 1}}
+    assert request.dict(exclude_none=True, by_alias=True) == request.model_dump()
+    assert json.loads(request.json(exclude={"parameters"})) == {"id": "1", "inputs": []}
+    assert request.parameters.dict(exclude_none=True) == {"a": 1}
+
+
+def test_json_is_indented():
+    assert InferenceRequest(inputs=[]).model_dump_json(indent=2) == '{\n  "inputs": []\n}'
+
+
+@pytest.mark.parametrize("options", [{"exclude_none": False}, {"sort_keys": True}])
+def test_an_option_that_cannot_be_kept_is_refused(options):
+    with pytest.raises(TypeError, match="not an option of a message"):
+        InferenceRequest(inputs=[]).dict(**options)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_copy_is_changed_alone(deep):
+    request = InferenceRequest(id="1", inputs=[], parameters={"a": {}})
+
+    copy = request.model_copy(update={"id": "2"}, deep=deep)
+
+    assert (request.id, copy.id) == ("1", "2")
+    assert copy.parameters == request.parameters
+    assert (copy.parameters["a"] is request.parameters["a"]) is not deep
+    assert request.copy() == request
+
+
+def test_a_message_is_constructed():
+    assert InferenceRequest.construct(inputs=[]) == InferenceRequest.model_construct(inputs=[])

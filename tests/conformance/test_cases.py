@@ -41,7 +41,8 @@ def marked(cases):
 class Servers:
     """The servers that cases name, each started at its first case."""
 
-    def __init__(self):
+    def __init__(self, models=HERE / "models"):
+        self._models = models
         self._running = {}
 
     def __getitem__(self, name):
@@ -49,7 +50,7 @@ class Servers:
             folder, _, change = name.partition(", with ")
             workers = re.search(r'"parallel_workers": (\d+)', change)
             env = {"MLCORE_PARALLEL_WORKERS": workers[1]} if workers else {}
-            self._running[name] = start_server(HERE / "models" / folder, env=env)
+            self._running[name] = start_server(self._models / folder, env=env)
         return self._running[name]
 
     def stop(self):

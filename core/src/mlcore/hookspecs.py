@@ -122,6 +122,9 @@ def mlcore_load(settings: ModelSettings) -> MLModel | None:
     Returns:
         A model that is not loaded yet, or `None` to let others try.
 
+    Raises:
+        ModelLoadError: The settings are meant for this plugin, but there can be no such model; the message says why.
+
     Called:
         When such a model is loaded, in the process where it will live. Cold.
     """

@@ -149,8 +149,13 @@ def _needed(missing: str) -> str:
     top = missing.partition(".")[0]
     if top == "mlcore":
         return f"the module '{missing}', which this version of mlcore does not have"
+    if missing == "mlserver":
+        return (
+            "the module 'mlserver', whose names mlcore has as well: install mlcore-mlserver, which provides it, or "
+            "write mlcore instead of mlserver in its imports"
+        )
     if top == "mlserver":
-        return "the module 'mlserver', whose names mlcore has as well: write mlcore instead of mlserver in its imports"
+        return f"the module '{missing}', which is not among the names of MLServer that mlcore-mlserver provides"
     return (
         f"the module '{missing}', which is neither in the model's folder nor installed; put it there, or install it "
         f"where the server runs: pip install {_INSTALLED_AS.get(top, top)}"

@@ -19,7 +19,7 @@ from mlcore.catalogue import Catalogue
 from mlcore.codecs.registry import CodecRegistry
 from mlcore.discovery import PluginRecord as PluginRecord
 from mlcore.discovery import discovered
-from mlcore.errors import PluginError
+from mlcore.errors import ModelLoadError, PluginError
 from mlcore.logs import get_logger
 from mlcore.settings import PluginSettings
 
@@ -157,6 +157,7 @@ class Plugins:
         """Ask for a ready-made runtime for settings that no name covers.
 
         Raises:
+            ModelLoadError: A plugin knows what the settings are for, and why there is no such model.
             PluginError: A plugin failed while it was asked.
         """
         found = self._each("mlcore_load", offers.model, must_work=True, settings=settings)
@@ -220,6 +221,8 @@ class Plugins:
                 result = read(implementation.function(*(arguments[name] for name in implementation.argnames)))
             except (Exception, SystemExit) as error:  # whatever a plugin's hook may raise
                 text = f"its hook {hook} fails: {type(error).__name__}: {error}"
+                if must_work and isinstance(error, ModelLoadError):
+                    raise  # the plugin's answer: this model cannot be made
                 if must_work:
                     raise PluginError(record.name, text) from error
                 record.break_down(text)

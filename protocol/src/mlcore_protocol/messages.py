@@ -5,87 +5,17 @@ A wire format makes them from bytes and turns them into bytes; nothing here know
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, TypeVar
 
 import msgspec
-import numpy as np
 
 from mlcore_protocol.datatypes import DATATYPES, Datatype
 from mlcore_protocol.errors import InferenceError
+from mlcore_protocol.message import Message
+from mlcore_protocol.message import Parameters as Parameters
 from mlcore_protocol.tensor_data import TensorData
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-class Parameters(dict[str, Any]):
-    """The parameters of a request, a response or a tensor: a dict whose keys read as attributes too.
-
-    `content_type` and `headers` are `None` where they are absent; any other absent name is an
-    `AttributeError`, as on any object.
-    """
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            if name in ("content_type", "headers"):
-                return None
-            raise AttributeError(f"no parameter {name!r}; there are: {', '.join(self) or 'none'}") from None
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
-
-    def model_dump(self) -> dict[str, Any]:
-        """Return a plain dict of the parameters that are not `None`."""
-        return {name: value for name, value in self.items() if value is not None}
-
-    dict = model_dump
-
-
-class Message(msgspec.Struct, omit_defaults=True):
-    """The conversions that every message has. Absent members are left out of what they return."""
-
-    def model_dump(self) -> dict[str, Any]:
-        """Return the message as dicts and lists, as `json=` of a HTTP client takes it."""
-        plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_to_builtin, builtin_types=(bytes,))
-        return plain
-
-    def model_dump_json(self) -> str:
-        """Return the message as JSON text.
-
-        Raises:
-            InferenceError: Some tensor holds bytes that are not UTF-8, which JSON cannot carry.
-        """
-        return msgspec.json.encode(_jsonable(self.model_dump())).decode()
-
-    @classmethod
-    def model_validate(cls, plain: Mapping[str, Any]) -> Self:
-        """Make the message from dicts and lists.
-
-        Raises:
-            InferenceError: `plain` does not have the form of this message.
-        """
-        try:
-            return msgspec.convert(plain, type=cls, dec_hook=_from_builtin)
-        except msgspec.ValidationError as error:
-            raise InferenceError(f"not a valid {cls.__name__}: {error}") from error
-
-    @classmethod
-    def model_validate_json(cls, text: str | bytes) -> Self:
-        """Make the message from JSON text; like `model_validate`."""
-        try:
-            return cls.model_validate(msgspec.json.decode(text))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InferenceError(f"not valid JSON: {error}") from error
-
-    # The names of older clients; the same methods.
-    dict = model_dump
-    json = model_dump_json
-    parse_obj = model_validate
-    parse_raw = model_validate_json
+M = TypeVar("M", bound=Message)
 
 
 class _Tensor(Message, kw_only=True):
@@ -96,6 +26,8 @@ class _Tensor(Message, kw_only=True):
     data: TensorData
 
     def __post_init__(self) -> None:
+        if type(self.shape) is not list:
+            self.shape = list(self.shape)  # that of an array is a tuple
         if type(self.data) is not TensorData:
             self.data = TensorData(self.data)
         if self.parameters is not None and type(self.parameters) is not Parameters:
@@ -148,6 +80,10 @@ class InferenceRequest(Message, kw_only=True):
     def __post_init__(self) -> None:
         if self.parameters is not None and type(self.parameters) is not Parameters:
             self.parameters = Parameters(self.parameters)
+        if dict in map(type, self.inputs):  # as in InferenceRequest(**plain)
+            self.inputs = _made(RequestInput, self.inputs)
+        if self.outputs and dict in map(type, self.outputs):
+            self.outputs = _made(RequestOutput, self.outputs)
 
 
 class InferenceResponse(Message, kw_only=True):
@@ -162,6 +98,8 @@ class InferenceResponse(Message, kw_only=True):
     def __post_init__(self) -> None:
         if self.parameters is not None and type(self.parameters) is not Parameters:
             self.parameters = Parameters(self.parameters)
+        if dict in map(type, self.outputs):
+            self.outputs = _made(ResponseOutput, self.outputs)
 
 
 class MetadataTensor(Message, kw_only=True):
@@ -169,7 +107,7 @@ class MetadataTensor(Message, kw_only=True):
 
     name: str
     datatype: str = ""
-    shape: list[int] = []
+    shape: list[int] = msgspec.field(default_factory=list)
     parameters: Parameters | None = None
 
 
@@ -180,10 +118,10 @@ class ModelMetadata(Message, kw_only=True, omit_defaults=False):
     """
 
     name: str
-    versions: list[str] = []
+    versions: list[str] = msgspec.field(default_factory=list)
     platform: str = ""
-    inputs: list[MetadataTensor] = []
-    outputs: list[MetadataTensor] = []
+    inputs: list[MetadataTensor] = msgspec.field(default_factory=list)
+    outputs: list[MetadataTensor] = msgspec.field(default_factory=list)
     parameters: Parameters = msgspec.field(default_factory=Parameters)
 
 
@@ -192,7 +130,7 @@ class ServerMetadata(Message, kw_only=True, omit_defaults=False):
 
     name: str
     version: str
-    extensions: list[str] = []
+    extensions: list[str] = msgspec.field(default_factory=list)
 
 
 class RepositoryIndexItem(Message, kw_only=True, omit_defaults=False):
@@ -206,43 +144,13 @@ class RepositoryIndexItem(Message, kw_only=True, omit_defaults=False):
     state: str
     reason: str = ""
 
-    def model_dump(self) -> dict[str, Any]:
+    def model_dump(self, **options: Any) -> dict[str, Any]:
         """Return the item as a dict, without a version where the model has none."""
-        plain = super().model_dump()
-        if self.version is None:
-            del plain["version"]
-        return plain
+        return {name: value for name, value in super().model_dump(**options).items() if value is not None}
 
     dict = model_dump
 
 
-def _to_builtin(value: Any) -> Any:
-    if isinstance(value, TensorData):
-        return value.tolist()
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise NotImplementedError(f"{type(value).__name__} has no JSON form")
-
-
-def _from_builtin(expected: type, value: Any) -> Any:
-    if expected is TensorData:
-        return TensorData(value)
-    if not isinstance(value, dict):
-        raise ValueError(f"Expected an object of parameters, got {type(value).__name__}")
-    return Parameters(value)
-
-
-def _jsonable(value: Any) -> Any:
-    """Replace bytes by the text they hold: JSON has no bytes."""
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError as error:
-            raise InferenceError(
-                f"bytes that are not UTF-8 have no JSON form ({error}); encode them with the base64 codec"
-            ) from error
-    if isinstance(value, dict):
-        return {name: _jsonable(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_jsonable(item) for item in value]
-    return value
+def _made(kind: type[M], members: list[Any]) -> list[M]:
+    """Return members of which some may be plain dicts as messages."""
+    return [kind.model_validate(member) if isinstance(member, dict) else member for member in members]

@@ -65,6 +65,8 @@ class TensorData:
             self._source = msgspec.json.decode(self._source)
         return self._source
 
+    __root__ = root  # as clients of older servers call it
+
     def tolist(self) -> Any:
         """Return the elements as plain Python objects; an array's in one flat list, NaN as `None`."""
         if not isinstance(self.values, np.ndarray):

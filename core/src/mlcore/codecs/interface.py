@@ -74,6 +74,16 @@ class InputCodec:
         return cls.read(response_output)
 
     @classmethod
+    def encode(cls, name: str, payload: Any, **options: Any) -> ResponseOutput:
+        """Return what `encode_output` does; the name that older models call."""
+        return cls.encode_output(name, payload, **options)
+
+    @classmethod
+    def decode(cls, request_input: RequestInput) -> Any:
+        """Return what `decode_input` does; the name that older models call."""
+        return cls.decode_input(request_input)
+
+    @classmethod
     def _written(cls, kind: type[T], name: str, payload: Any, options: dict[str, Any]) -> T:
         shape, datatype, data = cls.write(payload, **options)
         parameters = Parameters(content_type=cls.ContentType)
@@ -128,6 +138,18 @@ class RequestCodec:
     def decode_response(cls, response: InferenceResponse) -> Any:
         """Return the object that `response` holds."""
         raise NotImplementedError(f"{cls.__name__} cannot decode responses")
+
+    @classmethod
+    def encode(
+        cls, model_name: str, payload: Any, model_version: str | None = None, **options: Any
+    ) -> InferenceResponse:
+        """Return what `encode_response` does; the name that older models call."""
+        return cls.encode_response(model_name, payload, model_version, **options)
+
+    @classmethod
+    def decode(cls, request: InferenceRequest) -> Any:
+        """Return what `decode_request` does; the name that older models call."""
+        return cls.decode_request(request)
 
 
 class SingleTensorRequestCodec(RequestCodec):
