@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {source.name: source for source in ROOT.glob("**/src/*") if source.is_dir() and ".venv" not in source.parts}
-PLUGINS = {name for name in PACKAGES if name.startswith(("transport_", "runtime_", "codec_"))}
+PLUGINS = {name for name in PACKAGES if name.startswith(("transport_", "runtime_", "codec_", "command_"))}
 
 
 def imported_by(package: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from mlcore_protocol.messages import RequestInput
 from mlcore_protocol.tensor_data import TensorData
 
 if TYPE_CHECKING:
-    from mlcore_protocol.messages import MetadataTensor, ResponseOutput
+    from mlcore_protocol.messages import MetadataTensor, Tensor
     from mlcore_protocol.wire_format import Buffer
 
 _length = struct.Struct("<I").unpack_from
@@ -100,7 +100,7 @@ def _read_elements(raw: memoryview, count: int, field: str, longest: int) -> lis
     return elements
 
 
-def write_binary(output: ResponseOutput) -> Buffer:
+def write_binary(output: Tensor) -> Buffer:
     """Return the output's elements as raw bytes.
 
     Raises:
@@ -111,7 +111,7 @@ def write_binary(output: ResponseOutput) -> Buffer:
     return array_of(output).reshape(-1).view(np.uint8).data
 
 
-def array_of(output: ResponseOutput) -> np.ndarray[Any, Any]:
+def array_of(output: Tensor) -> np.ndarray[Any, Any]:
     """Return the output's numbers in one piece of memory, as they are on the wire.
 
     Raises:
@@ -127,7 +127,7 @@ def array_of(output: ResponseOutput) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(values, NUMPY_DTYPES[datatype])
 
 
-def elements_of_bytes(output: ResponseOutput) -> list[bytes]:
+def elements_of_bytes(output: Tensor) -> list[bytes]:
     """Return the elements of an output of BYTES; an absent text is an empty one.
 
     Raises:
@@ -138,7 +138,7 @@ def elements_of_bytes(output: ResponseOutput) -> list[bytes]:
     return [element.encode() if isinstance(element, str) else element or b"" for element in elements]
 
 
-def _elements(output: ResponseOutput) -> list[Any]:
+def _elements(output: Tensor) -> list[Any]:
     """Return the elements of a list, or of an array of texts, as plain Python objects that fit the datatype."""
     try:
         flat = np.asarray(output.data.values, object).ravel().tolist()
@@ -148,7 +148,7 @@ def _elements(output: ResponseOutput) -> list[Any]:
         raise InternalError(str(error)) from error
 
 
-def _check_count(output: ResponseOutput, count: int) -> None:
+def _check_count(output: Tensor, count: int) -> None:
     if count != math.prod(output.shape):
         raise InternalError(f"output '{output.name}' says the shape {output.shape}, but has {count} elements")
 

@@ -18,7 +18,9 @@ from mlcore_protocol.tensor_data import TensorData
 M = TypeVar("M", bound=Message)
 
 
-class _Tensor(Message, kw_only=True):
+class Tensor(Message, kw_only=True):
+    """What a tensor of a request and one of a response have in common."""
+
     name: str
     shape: list[int]
     datatype: Datatype
@@ -42,7 +44,7 @@ class _Tensor(Message, kw_only=True):
             self.datatype = found
 
 
-class RequestInput(_Tensor, kw_only=True):
+class RequestInput(Tensor, kw_only=True):
     """One tensor that a client sends.
 
     Shapes:
@@ -51,7 +53,7 @@ class RequestInput(_Tensor, kw_only=True):
     """
 
 
-class ResponseOutput(_Tensor, kw_only=True):
+class ResponseOutput(Tensor, kw_only=True):
     """One tensor that a model answers with; its members are those of `RequestInput`."""
 
 

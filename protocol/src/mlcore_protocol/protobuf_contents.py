@@ -24,7 +24,7 @@ from mlcore_protocol.protobuf_wire import (
 )
 
 if TYPE_CHECKING:
-    from mlcore_protocol.messages import ResponseOutput
+    from mlcore_protocol.messages import Tensor
     from mlcore_protocol.wire_format import Buffer
 
 _BYTES = Datatype.BYTES
@@ -178,7 +178,7 @@ def _wrong_count(where: str, number: int, shape: list[int], expected: int, count
     return InferenceError(f"{_name(where, number)}: the shape {shape} takes {expected} elements, got {count}")
 
 
-def write_contents(output: ResponseOutput) -> list[Buffer]:
+def write_contents(output: Tensor) -> list[Buffer]:
     """Return the message that has the elements of an output; the memory of a large array is not copied.
 
     Raises:

@@ -35,7 +35,18 @@ REQUEST = MessageType(
     }
 )
 
-INPUT = MessageType(
+RESPONSE = MessageType(
+    {
+        1: ("model_name", _LENGTH),
+        2: ("model_version", _LENGTH),
+        3: ("id", _LENGTH),
+        4: ("parameters", _LENGTH),
+        5: ("outputs", _LENGTH),
+        6: ("raw_output_contents", _LENGTH),
+    }
+)
+
+TENSOR = MessageType(
     {
         1: ("name", _LENGTH),
         2: ("datatype", _LENGTH),

@@ -7,26 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlcore_protocol.binary_tensor import write_binary
-from mlcore_protocol.datatypes import Datatype
-from mlcore_protocol.protobuf_contents import write_contents
-from mlcore_protocol.protobuf_messages import CONTENTS_OF
 from mlcore_protocol.protobuf_parameters import write_parameters
-from mlcore_protocol.protobuf_wire import LENGTH, varint, with_length
+from mlcore_protocol.protobuf_tensor import OUTPUTS, begun, gathered, write_tensors
+from mlcore_protocol.protobuf_wire import with_length
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mlcore_protocol.messages import InferenceResponse, ResponseOutput
+    from mlcore_protocol.messages import InferenceResponse
     from mlcore_protocol.wire_format import Buffer
 
-# Smaller pieces than this are cheaper copied than handed on by themselves.
-_LARGE = 4096
-
-_MODEL_NAME, _MODEL_VERSION, _ID, _PARAMETERS, _OUTPUTS, _RAWS = range(1, 7)
-_NAME, _DATATYPE, _SHAPE, _TENSOR_PARAMETERS, _CONTENTS = range(1, 6)
-
-_DATATYPES = {datatype: with_length(_DATATYPE, datatype.encode()) for datatype in Datatype}
+_MODEL_NAME, _MODEL_VERSION, _ID, _PARAMETERS = range(1, 5)
 
 
 def write_response(response: InferenceResponse, is_raw: bool) -> list[Buffer]:
@@ -47,57 +36,15 @@ def write_response(response: InferenceResponse, is_raw: bool) -> list[Buffer]:
         pieces.append(with_length(_ID, response.id.encode()))
     if response.parameters:
         pieces.append(write_parameters(_PARAMETERS, response.parameters))
-    outputs = response.outputs
-    if is_raw or not all(output.datatype in CONTENTS_OF for output in outputs):
-        pieces += [with_length(_OUTPUTS, _head(output)) for output in outputs]
-        for output in outputs:
-            raw = write_binary(output)
-            pieces += (_begun(_RAWS, len(raw)), raw)
-    else:
-        for output in outputs:
-            contents = write_contents(output)
-            length = sum(map(len, contents))
-            head = _head(output) + _begun(_CONTENTS, length)
-            pieces += (_begun(_OUTPUTS, len(head) + length), head, *contents)
-    return _gathered(pieces)
+    pieces += write_tensors(response.outputs, OUTPUTS, is_raw)
+    return gathered(pieces)
 
 
 def in_stream(response: list[Buffer]) -> list[Buffer]:
     """Return a written response as the `infer_response` of a `ModelStreamInferResponse`."""
-    return [_begun(2, sum(map(len, response))), *response]
+    return [begun(2, sum(map(len, response))), *response]
 
 
 def error_in_stream(message: str) -> bytes:
     """Return an error as the `error_message` of a `ModelStreamInferResponse`."""
     return with_length(1, message.encode(errors="replace"))
-
-
-def _head(output: ResponseOutput) -> bytes:
-    head = with_length(_NAME, output.name.encode()) + _DATATYPES[output.datatype]
-    if output.shape:
-        head += with_length(_SHAPE, b"".join([varint(size) for size in output.shape]))
-    if output.parameters:
-        head += write_parameters(_TENSOR_PARAMETERS, output.parameters)
-    return head
-
-
-def _begun(number: int, length: int) -> bytes:
-    """Return how a field of so many bytes begins."""
-    return b"%c%b" % (number << 3 | LENGTH, varint(length))
-
-
-def _gathered(pieces: Iterable[Buffer]) -> list[Buffer]:
-    """Join neighbours that are small."""
-    buffers: list[Buffer] = []
-    small: list[Buffer] = []
-    for piece in pieces:
-        if len(piece) < _LARGE:
-            small.append(piece)
-            continue
-        if small:
-            buffers.append(b"".join(small))
-            small = []
-        buffers.append(piece)
-    if small:
-        buffers.append(b"".join(small))
-    return buffers

@@ -23,7 +23,7 @@ def call_of(request: InferenceRequest, model: str, version: str | None = None, b
     plain["parameters"] = {**plain.get("parameters", {}), "binary_data_output": True}
     parts = []
     for tensor, described in zip(request.inputs, plain["inputs"], strict=True):
-        part = bytes(write_binary(tensor))  # type: ignore[arg-type]  # an input has the members of an output
+        part = bytes(write_binary(tensor))
         del described["data"]
         described["parameters"] = {**described.get("parameters", {}), "binary_data_size": len(part)}
         parts.append(part)
