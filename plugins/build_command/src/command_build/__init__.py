@@ -1,0 +1,1 @@
+"""The commands `mlcore build` and `mlcore dockerfile`: container images of model folders."""
