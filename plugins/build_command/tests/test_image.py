@@ -104,3 +104,11 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 def test_wrong_settings_are_refused_with_every_mistake(folder):
     with pytest.raises(SettingsError, match="unknown setting"):
         describe(folder(implementatoin="x"))
+
+
+def test_a_repository_of_another_kind_is_not_asked_here(tmp_path):
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    (place / "settings.json").write_text('{"model_repository_implementation": "far_away.Repository"}')
+
+    assert describe(place).models == ("elsewhere",)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlcore.control import mlcore_version
 from mlcore.errors import SettingsError
+from mlcore.folder_repository import FolderRepository
 from mlcore.plugins import Plugins
-from mlcore.repository import FolderRepository
 from mlcore.settings_file import read_json
 from mlcore.settings_sources import SETTINGS_FILE, read_settings
 
@@ -75,7 +75,7 @@ def describe(folder: Path, plugins: Iterable[str] = (), base: str = "") -> Image
         raise SettingsError(f"'{folder}' is not a folder")
     settings = read_settings(folder)
     offered = Plugins(settings.plugins)
-    models = _models(folder, offered)
+    models = _models(folder, settings, offered)
     sources = [file for file in files_of(folder) if file.suffix == ".py"]
     found, notes = needed(folder, sources, settings, models, offered)
     dependencies = read_dependencies(folder)
@@ -83,7 +83,7 @@ def describe(folder: Path, plugins: Iterable[str] = (), base: str = "") -> Image
     found = {name: reason for name, reason in found.items() if name not in dependencies.names}
     return Image(
         folder=folder,
-        models=tuple(dict.fromkeys(model.name for model in models)),
+        models=tuple(dict.fromkeys(model.name for model in models)) or (folder.name,),
         dependencies=dependencies,
         distributions={SERVER: "the server", **found, **named},
         notes=tuple(notes),
@@ -94,10 +94,11 @@ def describe(folder: Path, plugins: Iterable[str] = (), base: str = "") -> Image
     )
 
 
-def _models(folder: Path, plugins: Plugins) -> list[ModelSettings]:
+def _models(folder: Path, settings: Settings, plugins: Plugins) -> list[ModelSettings]:
+    """Return the models in the folder; a repository of another kind is asked where it will run, not here."""
     entries = FolderRepository(folder, plugins.runtimes).entries()
     problems = [entry.problem for entry in entries if entry.settings is None]
-    if not entries:
+    if not entries and settings.model_repository_implementation is None:
         problems.append(
             f"'{folder}': no model-settings.json here or below, and no file that an installed runtime claims"
         )
