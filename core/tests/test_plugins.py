@@ -329,6 +329,7 @@ EVERY_HOOK = """
 import sys
 from mlcore import MLModel, hookimpl
 from mlcore.commands import Command
+from mlcore.handlers import custom_handler
 
 calls = []
 
@@ -338,6 +339,10 @@ class Own(MLModel):
         from mlcore.types import InferenceResponse
 
         return InferenceResponse(model_name=self.name, outputs=[])
+
+    @custom_handler(rest_path="/handler")
+    def handler(self):
+        pass
 
 
 @hookimpl
@@ -378,6 +383,10 @@ def mlcore_load(settings):
 @hookimpl
 def mlcore_predict(model, settings):
     calls.append(f"predict {model.name} {settings.name}")
+
+@hookimpl
+def mlcore_handlers(model, handlers):
+    calls.append(f"handlers {model.name} {handlers[0].name}")
 
 @hookimpl
 def mlcore_startup(settings):
@@ -428,10 +437,12 @@ async def test_every_hook_is_called_once_in_this_order_and_none_during_requests(
         "wire_formats",
         "runtimes",
         "load m",
+        "handlers m handler",
         "codecs",
         "predict m m",
         "model_loaded m m",
         "load m",
+        "handlers m handler",
         "predict m m",
         "model_loaded m m",
         "model_unloaded m",

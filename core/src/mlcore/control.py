@@ -17,7 +17,7 @@ from mlcore.registry import READY, UNAVAILABLE, Key, ModelState, in_order
 from mlcore.settings import check_segment
 
 if TYPE_CHECKING:
-    from mlcore.engine import Engine
+    from mlcore.engine import Engine, Handlers
     from mlcore.inventory import Found
     from mlcore.plugins import Plugins
     from mlcore.registry import ModelRegistry
@@ -117,6 +117,14 @@ class ControlPlane:
     def models(self) -> list[str]:
         """Return the names of the models that requests can reach."""
         return sorted({name for name, _ in self._registry.served()})
+
+    @property
+    def handlers(self) -> dict[Key, Handlers]:
+        """The custom handlers that requests can reach, by name and version of their model; without one, the default.
+
+        A new object at each change.
+        """
+        return self._registry.handlers
 
     def versions(self, name: str) -> list[str]:
         """Return the versions of a model that requests can reach, the highest last."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from mlcore_protocol import Buffer, ModelMetadata
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 
 # The hooks that are asked where models live.
-_WHERE_MODELS_LIVE = {"mlcore_runtimes", "mlcore_codecs", "mlcore_wire_formats", "mlcore_load", "mlcore_predict"}
+_WHERE_MODELS_LIVE = {
+    "mlcore_runtimes",
+    "mlcore_codecs",
+    "mlcore_wire_formats",
+    "mlcore_load",
+    "mlcore_predict",
+    "mlcore_handlers",
+}
 
 
 class Call(msgspec.Struct):
@@ -77,6 +84,34 @@ class Answer(msgspec.Struct):
     steps: Steps | None = None
 
 
+class HandlerRoute(msgspec.Struct, frozen=True):
+    """One custom handler of a model, as whoever leads requests to it knows it.
+
+    Attributes:
+        name: The name of the method.
+        rest_path: Its path, such as `/items/{item_id}`.
+        rest_method: Its HTTP method.
+        operation: What OpenAPI says of it.
+    """
+
+    name: str
+    rest_path: str
+    rest_method: str
+    operation: dict[str, Any] = {}
+
+
+class Handlers(msgspec.Struct, frozen=True):
+    """The custom handlers of a model, as plain data: they go through processes.
+
+    Attributes:
+        routes: Each of them.
+        schemas: The schemas that their OpenAPI parts refer to, by name.
+    """
+
+    routes: list[HandlerRoute] = []
+    schemas: dict[str, Any] = {}
+
+
 def one() -> int:
     """Return the number of replicas of a model in the server's own process."""
     return 1
@@ -100,6 +135,7 @@ class LoadedModel(msgspec.Struct, frozen=True):
         concurrency: Calls that one replica makes use of at once; `None` for any number.
         replicas: Says how many replicas answer now.
         problem: Says why it does not answer now, in one line; empty while it does.
+        handlers: Its custom handlers; `stream` answers their calls.
     """
 
     settings: ModelSettings
@@ -110,6 +146,7 @@ class LoadedModel(msgspec.Struct, frozen=True):
     concurrency: int | None = None
     replicas: Callable[[], int] = one
     problem: Callable[[], str] = no_problem
+    handlers: Handlers = Handlers()
 
 
 class Engine(ABC):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlcore.codecs.interface import InputCodec, RequestCodec
     from mlcore.commands import Command
     from mlcore.engine import Engine
+    from mlcore.handlers import CustomHandler, HandlerApp
     from mlcore.model import MLModel
     from mlcore.predict import Predict
     from mlcore.runtimes import RuntimeOffer
@@ -145,6 +146,26 @@ def mlcore_predict(model: MLModel, settings: ModelSettings) -> Callable[[Predict
 
     Called:
         Once each time a model is loaded, in the process where it lives. Cold; what it returns is hot.
+    """
+
+
+@hookspec(firstresult=True)
+def mlcore_handlers(model: MLModel, handlers: list[CustomHandler]) -> HandlerApp | None:
+    """Make what answers the HTTP requests to the custom handlers of one model.
+
+    Args:
+        model: The model, not loaded yet.
+        handlers: Its custom handlers: methods, paths, and how each method is called.
+
+    Returns:
+        Which requests there are, as plain data, and what answers one of them; or `None` to let others try.
+
+    Raises:
+        ModelLoadError: A handler is wrong; the message names it.
+
+    Called:
+        Once each time a model with custom handlers is loaded, in the process where it lives, in a thread. Cold; what
+        it returns is hot.
     """
 
 

@@ -14,8 +14,9 @@ from mlcore_protocol import MetadataTensor, ModelMetadata
 
 from mlcore.batching import Batcher
 from mlcore.codecs.typed_arguments import PREPARE
-from mlcore.engine import LoadedModel
+from mlcore.engine import LoadedModel, no_problem, one
 from mlcore.errors import MLCoreError, ModelLoadError
+from mlcore.handler_calls import HandlerCalls, with_handlers
 from mlcore.hosted_model import HostedModel
 from mlcore.imports import made_of
 from mlcore.loading import make_model
@@ -107,13 +108,23 @@ class ModelHost:
         )
         try:
             model = await in_thread(threads, make_model, plan, self._plugins)
+            calls = HandlerCalls(model, threads)
+            app = await in_thread(threads, calls.app, self._plugins)
             hosted, metadata = await self._hosted(model, settings, threads)
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise
         model.ready = True
         concurrency = self._concurrency(model, settings)
-        return LoadedModel(settings, metadata, hosted.infer, hosted.stream, hosted.unload, concurrency)
+        if app is None:
+            return LoadedModel(settings, metadata, hosted.infer, hosted.stream, hosted.unload, concurrency)
+
+        async def unload() -> None:
+            await calls.over()
+            await hosted.unload()
+
+        stream = with_handlers(hosted.stream, app)
+        return LoadedModel(settings, metadata, hosted.infer, stream, unload, concurrency, one, no_problem, app.handlers)
 
     def _slots(self, model: MLModel, settings: ModelSettings) -> int | None:
         """Return how many runs of its predict a model makes use of at once; `None` for any number."""

@@ -186,6 +186,11 @@ class Lifecycle:
                 raise ModelLoadError(entry.problem)
             plan = make_plan(entry.settings, self._plugins, self._inventory.root)
             model = await self._engine.load(plan)
+            try:
+                self._registry.check(model)
+            except ModelLoadError:
+                await model.unload()
+                raise
         except BaseException as error:
             self._measure_load(key, began, "failed")
             reason = reason_of(error) if isinstance(error, Exception) else "its load was cancelled"

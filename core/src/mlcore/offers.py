@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlcore.commands import Command
+from mlcore.handlers import HandlerApp
 from mlcore.model import MLModel
 from mlcore.runtimes import RuntimeOffer
 
@@ -58,6 +59,13 @@ def wrapper(result: Any) -> Callable[..., Any] | None:
     if result is not None and not callable(result):
         raise TypeError(f"expected a function or None, got a {type(result).__name__}")
     return result  # type: ignore[no-any-return]  # whatever can be called
+
+
+def handlers(result: Any) -> HandlerApp | None:
+    """Return what answers a model's custom handlers, or `None`."""
+    if result is not None and not isinstance(result, HandlerApp):
+        raise TypeError(f"expected a mlcore.handlers.HandlerApp or None, got a {type(result).__name__}")
+    return result
 
 
 def _dict(result: Any) -> dict[Any, Any]:

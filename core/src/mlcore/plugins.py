@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from mlcore.commands import Command
     from mlcore.engine import Engine
+    from mlcore.handlers import CustomHandler, HandlerApp
     from mlcore.model import MLModel
     from mlcore.predict import Predict
     from mlcore.runtimes import RuntimeOffer
@@ -172,6 +173,16 @@ class Plugins:
         found = self._each("mlcore_predict", offers.wrapper, must_work=True, model=model, settings=settings)
         return [_named(record, wrapper) for record, wrapper in found if wrapper is not None][::-1]
 
+    def handlers(self, model: MLModel, handlers: list[CustomHandler]) -> HandlerApp | None:
+        """Ask for what answers the HTTP requests to a model's custom handlers.
+
+        Raises:
+            PluginError: A plugin failed while it was asked.
+            ModelLoadError: A handler is wrong.
+        """
+        found = self._each("mlcore_handlers", offers.handlers, must_work=True, model=model, handlers=handlers)
+        return next((app for _, app in found if app is not None), None)
+
     # --- what they are told ---
 
     def startup(self, settings: Settings) -> None:
@@ -219,6 +230,8 @@ class Plugins:
             record = self._records[implementation.plugin_name]
             try:
                 result = read(implementation.function(*(arguments[name] for name in implementation.argnames)))
+            except ModelLoadError:  # the model's own fault
+                raise
             except (Exception, SystemExit) as error:  # whatever a plugin's hook may raise
                 text = f"its hook {hook} fails: {type(error).__name__}: {error}"
                 if must_work and isinstance(error, ModelLoadError):

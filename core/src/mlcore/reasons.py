@@ -8,9 +8,9 @@ from mlcore.errors import MLCoreError
 
 _LONGEST = 2000
 
-# An absolute path, but not the rest of an address, of a relative path or of a route of ours.
+# An absolute path, but not the rest of an address, of a relative path or of a route: one of ours, or behind its method.
 _PATH = re.compile(
-    r"""(?<![\w:/.\\~-])(?:
+    r"""(?<![\w:/.\\~-])(?<!GET[ ])(?<!PUT[ ])(?<!POST[ ])(?<!PATCH[ ])(?<!DELETE[ ])(?:
         (?:file://)?/(?!v2/)(?:[^\s/'"()<>,;:]+/)+
         | ~[^\s/'"]*/(?:[^\s/'"()<>,;:]+/)*
         | [A-Za-z]:\\(?:[^\s\\'"]+\\)*

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlcore.errors import ModelNotFoundError, ModelNotReadyError
+from mlcore.errors import ModelLoadError, ModelNotFoundError, ModelNotReadyError
+from mlcore.handlers import clash
 from mlcore.served import Served
 from mlcore.telemetry.instruments import MODEL_STATE, QUEUE_SIZE, REQUESTS_ACTIVE
 from mlcore.telemetry.tallies import Tallies
@@ -19,7 +20,7 @@ from mlcore.telemetry.tallies import Tallies
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mlcore.engine import LoadedModel
+    from mlcore.engine import Handlers, LoadedModel
 
 Key = tuple[str, str | None]
 
@@ -52,6 +53,10 @@ class ModelRegistry:
     Args:
         max_queue_size: Requests that may wait for each model, unless its settings say otherwise.
         tallies: What the server measures.
+
+    Attributes:
+        states: How the models do.
+        handlers: The custom handlers that requests can reach, as models are found; a new object at each change.
     """
 
     def __init__(self, max_queue_size: int = 1000, tallies: Tallies | None = None) -> None:
@@ -63,6 +68,7 @@ class ModelRegistry:
         self.states: dict[Key, ModelState] = {}
         self._served: dict[Key, Served] = {}
         self._table: dict[Key, Served] = {}
+        self.handlers: dict[Key, Handlers] = {}
 
     def find(self, name: str, version: str | None) -> Served:
         """Return the model that a request asks for. Hot.
@@ -89,6 +95,7 @@ class ModelRegistry:
         size = self._max_queue_size if own is None else own
         self._served = {**self._served, key: Served(model, size, self.tallies)}
         self._table = _with_defaults(self._served)
+        self.handlers = _handlers_of(self._table)
         self.states[key] = ModelState(READY)
         return old
 
@@ -97,7 +104,19 @@ class ModelRegistry:
         served = self._served.get(key)
         self._served = {known: model for known, model in self._served.items() if known != key}
         self._table = _with_defaults(self._served)
+        self.handlers = _handlers_of(self._table)
         return served
+
+    def check(self, model: LoadedModel) -> None:
+        """Refuse a model whose custom handlers have a path that another model's have.
+
+        Raises:
+            ModelLoadError: They do; the message names both.
+        """
+        own = model.settings.name
+        others = ((name, known.model.handlers) for (name, _), known in self._served.items() if name != own)
+        if model.handlers.routes and (problem := clash(model.handlers, list(others))):
+            raise ModelLoadError(problem)
 
     def served(self) -> dict[Key, Served]:
         """Return the models that requests can reach, by name and version."""
@@ -150,6 +169,10 @@ def in_order(version: str) -> tuple[list[tuple[int, int, str]], str]:
     """Order versions as people do: `v10` after `v9`."""
     parts = re.findall(r"\d+|\D+", version)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], version
+
+
+def _handlers_of(table: dict[Key, Served]) -> dict[Key, Handlers]:
+    return {key: served.model.handlers for key, served in table.items() if served.model.handlers.routes}
 
 
 def _with_defaults(served: dict[Key, Served]) -> dict[Key, Served]:

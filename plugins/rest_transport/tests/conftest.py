@@ -119,9 +119,11 @@ DECLARED = settings_of(
 class Serving:
     """A server on a loop of its own, in a thread."""
 
-    def __init__(self, models: list[ModelSettings], **options: Any) -> None:
+    def __init__(self, models: list[ModelSettings], folder: Path | None = None, **options: Any) -> None:
         options = {"parallel_workers": 0, **options}
-        self.server = Server(models=models, transports=["rest"], http_port=0, **{"parallel_workers": 0, **options})
+        self.server = Server(
+            folder, models=models, transports=["rest"], http_port=0, **{"parallel_workers": 0, **options}
+        )
         self._runner = asyncio.Runner()
         self._thread = threading.Thread(target=self._run)
 
@@ -232,7 +234,7 @@ def serve() -> Iterator[Callable[..., Serving]]:
     started = []
 
     def start(*models: ModelSettings, **options: Any) -> Serving:
-        serving = Serving(list(models) or MODELS, **options)
+        serving = Serving(list(models) or ([] if "folder" in options else MODELS), **options)
         serving.__enter__()
         started.append(serving)
         return serving

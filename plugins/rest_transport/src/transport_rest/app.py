@@ -10,6 +10,7 @@ from mlcore.telemetry.access_log import AccessLog
 from transport_rest.access import logged
 from transport_rest.compression import compressing
 from transport_rest.control_routes import control_app
+from transport_rest.handler_route import HandlerRoute
 from transport_rest.infer_route import InferRoute
 from transport_rest.measured import measured
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 
 def build_app(settings: Settings, dispatcher: Dispatcher, control: ControlPlane) -> App:
-    """Compose the app: traces, log, CORS and compression where settings want them, the infer routes, all the others."""
-    others = control_app(settings, control)
+    """Compose the app: traces, log, CORS, compression where settings want them, infer, custom handlers, all others."""
+    others = HandlerRoute(dispatcher, control, settings.max_body_bytes, control_app(settings, control))
     app: App = InferRoute(dispatcher, settings.max_body_bytes, others, settings.server_timing)
     if settings.gzip_enabled:
         app = compressing(app, settings.gzip_min_bytes)

@@ -107,7 +107,7 @@ def control_app(settings: Settings, control: ControlPlane) -> App:
 
     @get(["/v2/docs/dataplane.json", "/openapi.json"])
     async def document() -> dict[str, Any]:
-        return data_plane(settings.root_path, control.models())
+        return data_plane(settings.root_path, control.models(), control.handlers)
 
     @get("/v2/docs/static/{file:str}")
     async def docs_file(file: FromPath[str]) -> Response[bytes]:
@@ -131,7 +131,8 @@ def control_app(settings: Settings, control: ControlPlane) -> App:
         ]
     )
     async def model_document(name: FromPath[str], version: FromPath[str | None] = None) -> dict[str, Any]:
-        return model_plane(settings.root_path, control.model_metadata(name, version), version)
+        metadata = control.model_metadata(name, version)
+        return model_plane(settings.root_path, metadata, version, control.handlers.get((name, version)))
 
     app = _Litestar(
         [

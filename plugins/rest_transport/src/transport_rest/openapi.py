@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mlcore.control import mlcore_version
 
 from transport_rest import schemas
+from transport_rest.handler_operations import TAG, HandlerOperations
 from transport_rest.schemas import array, member, record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlcore.engine import Handlers
     from mlcore.types import ModelMetadata
 
 _JSON = "application/json"
@@ -29,6 +34,8 @@ _STATUSES = {
     504: "The answer did not come in time.",
 }
 
+_HANDLER_ERRORS = (400, 413, 500, 503, 504)
+
 # A page with more links than these helps nobody.
 _MOST_LINKS = 50
 
@@ -40,12 +47,15 @@ _TAGS = {
 }
 
 
-def data_plane(root_path: str, models: list[str]) -> dict[str, Any]:
+def data_plane(
+    root_path: str, models: list[str], handlers: Mapping[tuple[str, str | None], Handlers] = MappingProxyType({})
+) -> dict[str, Any]:
     """Return the document of the whole server.
 
     Args:
         root_path: The path under which a proxy serves the server.
         models: The names of its models; the first is the example.
+        handlers: Their custom handlers, by name and version.
     """
     name = {"name": "model_name", "in": "path", "required": True, "schema": {"type": "string"}}
     if models:
@@ -59,20 +69,30 @@ def data_plane(root_path: str, models: list[str]) -> dict[str, Any]:
     }
     shown = [f"[{model}]({_path(model)}/docs)" for model in models[:_MOST_LINKS]]
     text = "The Open Inference Protocol V2." + (f" Models: {', '.join(shown)}." if shown else "")
-    return _document("Data Plane", text, root_path, paths, list(_TAGS))
+    operations = HandlerOperations(_errors(_HANDLER_ERRORS))
+    for (model, of_version), known in handlers.items():
+        if of_version is None:
+            operations.add_global(model, known)
+    return _document("Data Plane", text, root_path, paths, list(_TAGS), operations)
 
 
-def model_plane(root_path: str, metadata: ModelMetadata, version: str | None = None) -> dict[str, Any]:
+def model_plane(
+    root_path: str, metadata: ModelMetadata, version: str | None = None, handlers: Handlers | None = None
+) -> dict[str, Any]:
     """Return the document of one model.
 
     Args:
         root_path: The path under which a proxy serves the server.
         metadata: What the model says of itself.
         version: Its version, where the document is for one.
+        handlers: Its custom handlers, if it has any.
     """
     title = f"Data Plane for Model {metadata.name}" + (f" ({version})" if version else "")
     paths = _model_paths(_path(metadata.name, version), "", [], metadata)
-    return _document(title, _tensors(metadata), root_path, paths, ["Inference", "Metadata", "Health"])
+    operations = HandlerOperations(_errors(_HANDLER_ERRORS))
+    if handlers is not None:
+        operations.add_below(_path(metadata.name, version), metadata.name, handlers)
+    return _document(title, _tensors(metadata), root_path, paths, ["Inference", "Metadata", "Health"], operations)
 
 
 def _path(model: str, version: str | None = None) -> str:
@@ -92,14 +112,19 @@ def _tensors(metadata: ModelMetadata) -> str:
     return "\n".join(lines)
 
 
-def _document(title: str, text: str, root_path: str, paths: dict[str, Any], tags: list[str]) -> dict[str, Any]:
+def _document(
+    title: str, text: str, root_path: str, paths: dict[str, Any], tags: list[str], operations: HandlerOperations
+) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "openapi": "3.0.3",
+        # The schemas of a model's own types may need what 3.0 has not; everything else is the same in both.
+        "openapi": "3.1.0" if operations.paths else "3.0.3",
         "info": {"title": title, "version": mlcore_version(), "description": text},
         "tags": [{"name": name, "description": _TAGS[name]} for name in tags],
-        "paths": paths,
-        "components": {"schemas": schemas.components()},
+        "paths": {**paths, **operations.paths},
+        "components": {"schemas": {**schemas.components(), **operations.schemas}},
     }
+    if operations.paths:
+        document["tags"].append({"name": TAG, "description": "What models answer besides, each in its own way."})
     if root_path:
         document["servers"] = [{"url": root_path}]
     return document
@@ -201,8 +226,11 @@ def _operation(
     done: dict[str, Any] = {"description": "Done."}
     if answer is not None:
         done["content"] = answer if _JSON in answer or _EVENTS in answer else {_JSON: {"schema": answer}}
-    failed = {_JSON: {"schema": member("Error")}}
-    responses: dict[str, Any] = {"200": done}
-    responses |= {str(status): {"description": _STATUSES[status], "content": failed} for status in errors}
-    responses["default"] = {"description": "Any other error.", "content": failed}
+    responses = {"200": done, **_errors(errors)}
     return {"tags": [tag], "operationId": operation_id, "summary": summary, "responses": responses}
+
+
+def _errors(statuses: tuple[int, ...]) -> dict[str, Any]:
+    failed = {_JSON: {"schema": member("Error")}}
+    answers = {str(status): {"description": _STATUSES[status], "content": failed} for status in statuses}
+    return {**answers, "default": {"description": "Any other error.", "content": failed}}

@@ -18,6 +18,7 @@ from mlcore.engines.process.plans import plan_to_facts, settings_to_facts
 from mlcore.engines.process.pool import Placement, Pool
 from mlcore.environments import check_no_environment, environment_of, interpreter_of, variables_of
 from mlcore.errors import ModelLoadError, SettingsError
+from mlcore.handlers import handlers_from_facts
 from mlcore.host import ModelHost
 from mlcore.logs import get_logger
 from mlcore.telemetry.arrivals import Arrivals
@@ -126,6 +127,7 @@ class ProcessEngine(Engine):
             facts["concurrency"],
             lambda: len(placement.workers),
             lambda: placement.problem,
+            handlers_from_facts(facts["handlers"]),
         )
 
     async def stop(self, grace_s: float = 5.0) -> None:

@@ -138,7 +138,11 @@ class Worker:
             plan = make_plan(plan.settings, self._plugins, plan.root)
         model = await self._host.load(plan)
         self._models[frame.facts["model"]] = model
-        facts = {"metadata": model.metadata.model_dump(), "concurrency": model.concurrency}
+        facts = {
+            "metadata": model.metadata.model_dump(),
+            "concurrency": model.concurrency,
+            "handlers": model.handlers if model.handlers.routes else None,
+        }
         self._channel.send(Kind.ANSWER, frame.number, facts)
 
     async def _unload(self, frame: Frame) -> None:
