@@ -376,3 +376,14 @@ async def test_a_module_that_asks_for_a_name_nobody_has_says_so(repository, mode
     async with Server(repository, transports=[]) as server:
         with pytest.raises(ModelLoadError, match="needs the module 'nowhere_to_be_found', which is neither in"):
             await server.control.load("a")
+
+
+def test_an_import_that_another_thread_has_begun_keeps_its_finders(tmp_path):
+    (tmp_path / "model.py").touch()
+
+    with own_modules(tmp_path):
+        begun = sys.meta_path
+        finders = list(begun)
+
+    assert begun == finders
+    assert sys.meta_path == finders[1:]

@@ -138,7 +138,9 @@ class _Finder(MetaPathFinder):
     def found(self) -> Iterator[None]:
         """Find modules in this context; afterwards forget them, and after a failure the private ones too."""
         importlib.invalidate_caches()
-        sys.meta_path.insert(0, self)
+        # A new list each time: an import of another thread goes through the one that it began with, and would skip a
+        # finder of a list that gets shorter meanwhile.
+        sys.meta_path = [self, *sys.meta_path]
         token = _current.set(self)
         try:
             yield
@@ -146,11 +148,11 @@ class _Finder(MetaPathFinder):
             _drop(self.private)
             raise
         finally:
-            sys.meta_path.remove(self)
+            sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
             _drop(self.names)
             for place in list(sys.path_importer_cache):
                 if any(Path(place).is_relative_to(folder) for folder in self.folders):
-                    del sys.path_importer_cache[place]
+                    sys.path_importer_cache.pop(place, None)
             _current.reset(token)
 
     def find_spec(
@@ -214,5 +216,6 @@ def _fresh(spec: ModuleSpec | None) -> ModuleSpec | None:
 
 
 def _drop(names: set[str]) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] in names]:
-        del sys.modules[name]
+    for name in list(sys.modules):  # of one moment: other threads import
+        if name.partition(".")[0] in names:
+            sys.modules.pop(name, None)
