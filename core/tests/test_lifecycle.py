@@ -473,8 +473,10 @@ async def test_load_unload_and_requests_may_race(repository, noting, said):
             operation = random_.choice([server.control.load, server.control.unload, lambda name: said(server, name)])
             try:
                 outcomes.add(await operation("m"))
-            except (ModelNotFoundError, UnavailableError) as error:
-                outcomes.add(type(error))
+            except ModelNotFoundError:
+                outcomes.add(ModelNotFoundError)
+            except UnavailableError:
+                outcomes.add(UnavailableError)
             await asyncio.sleep(random_.random() / 500)
 
     async with Server(repository, transports=[]) as server:

@@ -39,20 +39,20 @@ class FileStamps:
         self._lock = threading.Lock()
         self._contents: dict[str, tuple[Status, object]] = {}
 
-    def of(self, folder: Path, uri: str | None = None) -> tuple[object, ...]:
+    def of(self, folder: Path | None, uri: str | None = None) -> tuple[object, ...]:
         """Return the folder, and name and content of each file that belongs to the model in it.
 
         Hidden files, those that are being written under another name, and models of their own further down are none
         of them.
 
         Args:
-            folder: The model's folder.
+            folder: The model's folder, if it has one.
             uri: Its artefact, which may be elsewhere.
         """
         with self._lock:
-            stamps = self._under(folder)
-            place = (folder / uri).expanduser() if uri and "://" not in uri else folder
-            if not place.is_relative_to(folder) or ".." in place.parts:
+            stamps = self._under(folder) if folder is not None else []
+            place = _place(folder, uri)
+            if place is not None:
                 stamps += self._under(place) if place.is_dir() else [(str(place), self._content(str(place)))]
             return (str(folder), *stamps)
 
@@ -80,3 +80,11 @@ class FileStamps:
             self._contents.pop(path, None)
             return None
         return known[1]
+
+
+def _place(folder: Path | None, uri: str | None) -> Path | None:
+    """Return where an artefact is that is not in the model's folder; `None` if it is, or is no file at all."""
+    if not uri or "://" in uri:
+        return None
+    place = Path(os.path.normpath((folder or Path()) / Path(uri).expanduser()))
+    return None if not place.is_absolute() or (folder is not None and place.is_relative_to(folder)) else place

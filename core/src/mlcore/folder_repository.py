@@ -6,7 +6,6 @@ import threading
 from typing import TYPE_CHECKING
 
 from mlcore.errors import SettingsError
-from mlcore.file_stamps import FileStamps
 from mlcore.folder_walk import FolderWalk
 from mlcore.registry import in_order
 from mlcore.repository import ModelRepository, RepositoryEntry
@@ -38,7 +37,6 @@ class FolderRepository(ModelRepository):
     def __init__(self, root: Path, runtimes: Catalogue[RuntimeOffer]) -> None:
         super().__init__(root)
         self._walk = FolderWalk(self.root)
-        self._stamps = FileStamps(self._walk)
         self._artefacts: dict[str, list[str]] = {}
         for offer in runtimes:
             for file in offer.value.artefacts:
@@ -72,11 +70,6 @@ class FolderRepository(ModelRepository):
                     problem = f"{which} is defined twice: in '{places[key]}' and in '{shown}'; rename one of them"
                     found[key] = RepositoryEntry(entry.name, entry.version, None, problem, folder)
             return [found[key] for key in sorted(found, key=lambda key: (key[0], in_order(key[1] or "")))]
-
-    def stamp(self, entry: RepositoryEntry) -> object:
-        """Return what a model consists of now: its settings, and each of its files."""
-        uri = entry.settings.parameters.uri if entry.settings is not None else None
-        return super().stamp(entry), self._stamps.of(entry.folder, uri) if entry.folder is not None else None
 
     def _scan(self) -> Iterator[tuple[Path, RepositoryEntry]]:
         is_empty = True

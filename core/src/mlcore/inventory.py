@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlcore.errors import SettingsError
+from mlcore.errors import MLCoreError, SettingsError
 from mlcore.registry import Key, called
 from mlcore.repository import RepositoryEntry
 
@@ -57,8 +57,13 @@ class Inventory:
         found = dict(self._given)
         if self.repository is None:
             return found
-        entries = self.repository.entries()
-        wanted = self.repository.find(name) if name is not None else None
+        try:
+            entries = self.repository.entries()
+            wanted = self.repository.find(name) if name is not None else None
+        except MLCoreError:
+            raise
+        except Exception as error:  # a user's repository may raise anything
+            raise SettingsError(f"the model repository cannot be read: {type(error).__name__}: {error}") from error
         if wanted is not None:
             entries = [entry for entry in entries if entry.name != name] + wanted
         for entry in entries:

@@ -12,7 +12,7 @@ from mlcore.loading import make_plan
 from mlcore.logs import get_logger
 from mlcore.methods import is_cancelled
 from mlcore.reasons import reason_of
-from mlcore.registry import LOADING, READY, UNAVAILABLE, UNLOADING, Key, ModelState, called
+from mlcore.registry import LOADING, READY, UNAVAILABLE, UNLOADING, Key, ModelState, called, named
 from mlcore.telemetry.instruments import MODEL_LOAD_DURATION
 from mlcore.turns import Turns
 
@@ -52,7 +52,7 @@ class Lifecycle:
         patience_s: float,
     ) -> None:
         self._plugins = plugins
-        self._registry = registry
+        self.registry = registry
         self._engine = engine
         self._inventory = inventory
         self._patience_s = patience_s
@@ -68,7 +68,7 @@ class Lifecycle:
         """
         found = await asyncio.to_thread(self._inventory.found)
         for key in found:
-            self._registry.states[key] = ModelState(LOADING)
+            self.registry.states[key] = ModelState(LOADING)
         await asyncio.gather(*(self._load_quietly(entry) for entry in found.values()))
 
     async def load(self, name: str, version: str | None = None) -> None:
@@ -119,7 +119,7 @@ class Lifecycle:
         """
         self._is_closed = True
         await self._turns.cancel()
-        for key in list(self._registry.served()):
+        for key in list(self.registry.served()):
             self._begin_unload(key)
         if self._endings:
             _, late = await asyncio.wait(self._endings, timeout=timeout_s)
@@ -153,7 +153,7 @@ class Lifecycle:
                 await self._load(entry, is_asked_for)
             except MLCoreError as error:
                 failures.append(error)
-        gone = (key for key in self._registry.served() if is_meant(key) and key not in found)
+        gone = (key for key in self.registry.served() if is_meant(key) and key not in found)
         await asyncio.gather(*map(self._unload, gone))
         self._drop_states(found)
         if not any(map(is_meant, found)):
@@ -163,7 +163,7 @@ class Lifecycle:
 
     async def _unload_those(self, asked: Key, is_meant: Meant) -> None:
         async with self._turns.of(asked[0]):
-            keys = [key for key, state in self._registry.states.items() if is_meant(key) and state.is_wanted]
+            keys = [key for key, state in self.registry.states.items() if is_meant(key) and state.is_wanted]
             if not keys:
                 raise ModelNotFoundError(*asked)
             await asyncio.gather(*(self._unload(key) for key in keys))
@@ -175,11 +175,11 @@ class Lifecycle:
 
     async def _load(self, entry: RepositoryEntry, is_asked_for: bool = True) -> None:
         key = (entry.name, entry.version)
-        is_served = key in self._registry.served()
-        before = self._registry.states.get(key)
-        is_required = is_asked_for or (before is not None and before.is_required)
+        is_served = key in self.registry.served()
+        before = self.registry.states.get(key)
+        is_required = is_asked_for or (before is not None and before.is_wanted and before.is_required)
         if not is_served:
-            self._registry.states[key] = ModelState(LOADING, is_required=is_required)
+            self.registry.states[key] = ModelState(LOADING, is_required=is_required)
         began = time.monotonic()
         try:
             if entry.settings is None:
@@ -195,18 +195,18 @@ class Lifecycle:
             self._measure_load(key, began, "failed")
             reason = reason_of(error) if isinstance(error, Exception) else "its load was cancelled"
             if is_served:
-                self._registry.states[key] = ModelState(READY, f"the last load failed: {reason}")
+                self.registry.states[key] = ModelState(READY, f"the last load failed: {reason}")
             else:
-                self._registry.states[key] = ModelState(UNAVAILABLE, reason, is_required=is_required)
+                self.registry.states[key] = ModelState(UNAVAILABLE, reason, is_required=is_required)
             if not isinstance(error, Exception):
                 raise
-            log.error("model not loaded", **_named(key), reason=str(error))
-            log.debug("why the model was not loaded", **_named(key), exc_info=error)
+            log.error("model not loaded", **named(key), reason=str(error))
+            log.debug("why the model was not loaded", **named(key), exc_info=error)
             raise ModelLoadError(reason) from error
         self._measure_load(key, began, "ok")
-        replaced = self._registry.publish(model)
+        replaced = self.registry.publish(model)
         self._plugins.model_loaded(model.settings, model.metadata)
-        log.info("model ready", **_named(key))
+        log.info("model ready", **named(key))
         if replaced is not None:
             await self._wait_for(self._ending(key, replaced))
 
@@ -214,8 +214,8 @@ class Lifecycle:
         await self._wait_for(self._begin_unload(key))
 
     def _begin_unload(self, key: Key) -> asyncio.Task[None]:
-        state = self._registry.states[key] = ModelState(UNLOADING, is_wanted=False)
-        return self._ending(key, self._registry.withdraw(key), state)
+        state = self.registry.states[key] = ModelState(UNLOADING, is_wanted=False)
+        return self._ending(key, self.registry.withdraw(key), state)
 
     def _ending(self, key: Key, served: Served | None, state: ModelState | None = None) -> asyncio.Task[None]:
         """Let a model go once no request is under way on it, however long that takes.
@@ -236,16 +236,16 @@ class Lifecycle:
             try:
                 await served.model.unload()
             except Exception:  # a plugin's engine may raise anything; the model is gone all the same
-                log.exception("model did not unload well", **_named(key))
+                log.exception("model did not unload well", **named(key))
             if state is not None:
                 self._plugins.model_unloaded(served.model.settings)
-                log.info("model unloaded", **_named(key))
-        if state is not None and self._registry.states.get(key) is state:
-            self._registry.states[key] = ModelState(UNAVAILABLE, is_wanted=False)
-            self._registry.tallies.forget(key[0], key[1] or "")
+                log.info("model unloaded", **named(key))
+        if state is not None and self.registry.states.get(key) is state:
+            self.registry.states[key] = ModelState(UNAVAILABLE, is_wanted=False)
+            self.registry.tallies.forget(key[0], key[1] or "")
 
     def _measure_load(self, key: Key, began: float, outcome: str) -> None:
-        load = self._registry.tallies.histogram(MODEL_LOAD_DURATION, key[0], key[1] or "", outcome)
+        load = self.registry.tallies.histogram(MODEL_LOAD_DURATION, key[0], key[1] or "", outcome)
         load.record(time.monotonic() - began)
 
     async def _wait_for(self, ending: asyncio.Task[None]) -> None:
@@ -254,9 +254,9 @@ class Lifecycle:
 
     def _drop_states(self, found: Found) -> None:
         """Forget the models that are neither found nor served any more."""
-        for key, state in list(self._registry.states.items()):
-            if key not in found and key not in self._registry.served() and state.state == UNAVAILABLE:
-                del self._registry.states[key]
+        for key, state in list(self.registry.states.items()):
+            if key not in found and key not in self.registry.served() and state.state == UNAVAILABLE:
+                del self.registry.states[key]
 
 
 def _every(name: str) -> Meant:
@@ -269,7 +269,3 @@ def _only(meant: Key) -> Meant:
 
 def _stopping() -> UnavailableError:
     return UnavailableError("the server is stopping, so it loads no model", retry_after_s=1)
-
-
-def _named(key: Key) -> dict[str, str]:
-    return {"model": key[0]} if key[1] is None else {"model": key[0], "version": key[1]}

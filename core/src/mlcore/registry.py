@@ -165,6 +165,11 @@ def called(key: Key) -> str:
     return f"model '{key[0]}'" if key[1] is None else f"model '{key[0]}', version '{key[1]}'"
 
 
+def named(key: Key) -> dict[str, str]:
+    """Return how log lines name a model."""
+    return {"model": key[0]} if key[1] is None else {"model": key[0], "version": key[1]}
+
+
 def in_order(version: str) -> tuple[list[tuple[int, int, str]], str]:
     """Order versions as people do: `v10` after `v9`."""
     parts = re.findall(r"\d+|\D+", version)

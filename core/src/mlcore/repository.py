@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlcore.errors import MLCoreError, SettingsError
+from mlcore.file_stamps import FileStamps
+from mlcore.folder_walk import FolderWalk
 from mlcore.own_modules import import_own, own_modules
 from mlcore.settings import ModelSettings  # msgspec reads the annotations
 
@@ -53,6 +55,7 @@ class ModelRepository(ABC):
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self._files = FileStamps(FolderWalk(self.root))
 
     @abstractmethod
     def entries(self) -> list[RepositoryEntry]:
@@ -66,8 +69,15 @@ class ModelRepository(ABC):
         """Return the versions of one model, for its load; `None` says that `entries` lists them."""
 
     def stamp(self, entry: RepositoryEntry) -> object:
-        """Return what a model consists of now, as something that can be compared: another stamp, another model."""
-        return entry.settings, entry.problem
+        """Return what a model consists of now, as something that can be compared: another stamp, another model.
+
+        That is its settings and each of its files. Loads that are asked for meanwhile share the one of the same stamp,
+        and the setting `watch` waits for another stamp.
+        """
+        settings = entry.settings
+        folder = entry.folder or (settings.folder if settings is not None else None)
+        uri = settings.parameters.uri if settings is not None else None
+        return settings, entry.problem, self._files.of(folder, uri)
 
     def close(self) -> None:
         """Let go of what is held. Called once, when the server stops."""

@@ -22,6 +22,7 @@ from mlcore.repository import make_repository
 from mlcore.settings_sources import read_settings
 from mlcore.telemetry.tallies import SORT_S, Tallies
 from mlcore.transport import Transport, find_transports
+from mlcore.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,6 +90,10 @@ class Server:
             for offer in find_transports(settings, self.plugins)
         ]
         self.transports = [transport for transport in made if transport.is_wanted]
+        self._watch = None
+        if settings.watch and self.repository is not None:
+            new = settings.load_models_at_startup
+            self._watch = Watch(self.control.inventory, self.control.lifecycle, settings.watch_settle, new)
         self._is_started = False
         self._stopping: asyncio.Task[None] | None = None
         self._hurried = asyncio.Event()
@@ -130,6 +135,8 @@ class Server:
             self.control.served_extensions = sorted({name for known in self.transports for name in known.extensions})
             for transport in self.transports:
                 await transport.start()
+            if self._watch is not None:
+                await self._watch.start()
             if self.settings.load_models_at_startup:
                 await self.control.load_all()
             failures = self.control.failures()
@@ -157,6 +164,8 @@ class Server:
     async def _stop(self) -> None:
         had_clients = self.control.is_accepting
         self.control.set_accepting(False)
+        if self._watch is not None:
+            await self._watch.stop()
         hurried = asyncio.ensure_future(self._hurried.wait())
         if had_clients and self.settings.drain_delay:
             await asyncio.wait({hurried}, timeout=self.settings.drain_delay)

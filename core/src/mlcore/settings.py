@@ -120,6 +120,14 @@ class Settings(BaseSettings):
         {}, description="What the class that `model_repository_implementation` names takes, by name."
     )
     load_models_at_startup: bool = Field(True, description="Whether the models of the repository are loaded at start.")
+    watch: bool = Field(
+        False,
+        description="Whether models are loaded again when their files change, new ones loaded, and those that are gone "
+        "unloaded, without anybody asking for it.",
+    )
+    watch_settle: Patience = Field(
+        2.0, description="Seconds without a further change after which `watch` takes the files of a model for complete."
+    )
     repository_api: bool | None = Field(
         None,
         description="Whether clients may load and unload models; if absent, only where the host is a loopback address.",
