@@ -187,7 +187,7 @@ class Lifecycle:
             plan = make_plan(entry.settings, self._plugins, self._inventory.root)
             model = await self._engine.load(plan)
             try:
-                self._registry.check(model)
+                self.registry.check(model)
             except ModelLoadError:
                 await model.unload()
                 raise
