@@ -61,7 +61,8 @@ def _settings_page() -> str:
         "# Settings",
         NOTE,
         "A server reads its settings from the command line, then from the environment, then from `.env` in the working "
-        "directory, then from `settings.json` in the folder that it serves; the first that has a value wins. In the "
+        "directory, then from `settings.json` in the folder that it serves, then from variables of MLServer, "
+        "`MLSERVER_...`, which keep the rank that they have there; the first that has a value wins. In the "
         "environment a name has a prefix and is in upper case, `MLCORE_HTTP_PORT`; lists and objects are JSON. An "
         "unknown name is an error everywhere.",
         "## `settings.json`: a server",

@@ -43,7 +43,7 @@ class MyModel(MLModel):
 def _no_variables(monkeypatch, tmp_path):
     """Run each test in an empty folder, without the settings of whoever runs it; in one process, unless it says so."""
     for name in list(os.environ):
-        if name.upper().startswith("MLCORE_"):
+        if name.upper().startswith(("MLCORE_", "MLSERVER_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MLCORE_PARALLEL_WORKERS", "0")
     working = tmp_path / "working"

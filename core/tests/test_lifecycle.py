@@ -15,6 +15,7 @@ from mlcore.errors import (
     InferenceError,
     ModelLoadError,
     ModelNotFoundError,
+    ModelNotReadyError,
     SettingsError,
     UnavailableError,
 )
@@ -485,7 +486,7 @@ async def test_load_unload_and_requests_may_race(repository, noting, said):
         assert await said(server, "m") == "one"
         assert index(server) == [("m", None, "READY", "")]
 
-    assert outcomes <= {None, "one", ModelNotFoundError, UnavailableError}
+    assert outcomes <= {None, "one", ModelNotFoundError, ModelNotReadyError, UnavailableError}
     assert {None, "one", ModelNotFoundError} <= outcomes
 
 

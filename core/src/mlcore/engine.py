@@ -136,6 +136,7 @@ class LoadedModel(msgspec.Struct, frozen=True):
         replicas: Says how many replicas answer now.
         problem: Says why it does not answer now, in one line; empty while it does.
         handlers: Its custom handlers; `stream` answers their calls.
+        remarks: What of its settings has no effect, and why, as far as only its class shows it.
     """
 
     settings: ModelSettings
@@ -147,6 +148,7 @@ class LoadedModel(msgspec.Struct, frozen=True):
     replicas: Callable[[], int] = one
     problem: Callable[[], str] = no_problem
     handlers: Handlers = Handlers()
+    remarks: list[str] = []
 
 
 class Engine(ABC):
@@ -156,7 +158,12 @@ class Engine(ABC):
         settings: The server's settings.
         plugins: The server's plugins.
         tallies: What the server measures.
+
+    Attributes:
+        has_workers: Whether it keeps models elsewhere than in the server's own process.
     """
+
+    has_workers = True
 
     def __init__(self, settings: Settings, plugins: Plugins, tallies: Tallies) -> None:
         self.settings = settings

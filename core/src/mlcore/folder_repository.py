@@ -79,7 +79,7 @@ class FolderRepository(ModelRepository):
             if settings is not None:
                 is_empty = False
                 yield folder, self._entry(folder, settings)
-        if is_empty and any(name == "MLCORE_MODEL_IMPLEMENTATION" for name, _ in variables.of_models):
+        if is_empty and variables.describe_a_model():
             yield self.root, self._entry(self.root, self._checked({}, self.root, "the environment", variables))
 
     def _entry(self, folder: Path, settings: ModelSettings | str) -> RepositoryEntry:

@@ -14,7 +14,7 @@ from mlcore_protocol import MetadataTensor, ModelMetadata
 
 from mlcore.batching import Batcher
 from mlcore.codecs.typed_arguments import PREPARE
-from mlcore.engine import LoadedModel, no_problem, one
+from mlcore.engine import LoadedModel
 from mlcore.errors import MLCoreError, ModelLoadError
 from mlcore.handler_calls import HandlerCalls, with_handlers
 from mlcore.hosted_model import HostedModel
@@ -28,6 +28,7 @@ from mlcore.response_cache import ResponseCache
 from mlcore.telemetry import is_tracing
 from mlcore.telemetry.owner import ModelOwner, model_owner
 from mlcore.warm_up import warm_up
+from mlcore.without_effect import of_predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,15 +117,27 @@ class ModelHost:
             raise
         model.ready = True
         concurrency = self._concurrency(model, settings)
+        remarks = of_predict(settings, is_async(model))
         if app is None:
-            return LoadedModel(settings, metadata, hosted.infer, hosted.stream, hosted.unload, concurrency)
+            return LoadedModel(
+                settings, metadata, hosted.infer, hosted.stream, hosted.unload, concurrency, remarks=remarks
+            )
 
         async def unload() -> None:
             await calls.over()
             await hosted.unload()
 
         stream = with_handlers(hosted.stream, app)
-        return LoadedModel(settings, metadata, hosted.infer, stream, unload, concurrency, one, no_problem, app.handlers)
+        return LoadedModel(
+            settings,
+            metadata,
+            hosted.infer,
+            stream,
+            unload,
+            concurrency,
+            handlers=app.handlers,
+            remarks=remarks,
+        )
 
     def _slots(self, model: MLModel, settings: ModelSettings) -> int | None:
         """Return how many runs of its predict a model makes use of at once; `None` for any number."""

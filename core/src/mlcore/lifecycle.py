@@ -15,6 +15,7 @@ from mlcore.reasons import reason_of
 from mlcore.registry import LOADING, READY, UNAVAILABLE, UNLOADING, Key, ModelState, called, named
 from mlcore.telemetry.instruments import MODEL_LOAD_DURATION
 from mlcore.turns import Turns
+from mlcore.without_effect import of_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,6 +207,8 @@ class Lifecycle:
         self._measure_load(key, began, "ok")
         replaced = self.registry.publish(model)
         self._plugins.model_loaded(model.settings, model.metadata)
+        for remark in [*of_model(model.settings, self._engine.settings, self._engine.has_workers), *model.remarks]:
+            log.warning(remark, **named(key))
         log.info("model ready", **named(key))
         if replaced is not None:
             await self._wait_for(self._ending(key, replaced))

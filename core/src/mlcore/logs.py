@@ -66,9 +66,32 @@ def trace_facts() -> dict[str, str]:
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Send the log lines of mlcore, and warnings of everything else, to stderr, as text or as JSON."""
+    """Send the log lines of mlcore, and warnings of everything else, to stderr; then do what `logging_settings` say.
+
+    Raises:
+        SettingsError: They are wrong.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(line_formatter(settings.use_structured_logging))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("mlcore").setLevel("DEBUG" if settings.debug else settings.log_level)
+    logging.captureWarnings(True)
+    if settings.logging_settings is not None:
+        from mlcore.logging_settings import apply_logging_settings
+
+        apply_logging_settings(settings.logging_settings)
+
+
+def line_formatter(is_structured: bool = False) -> logging.Formatter:
+    """Return what writes a line as mlcore does, with its values; `logging_settings` may name it as a formatter's `()`.
+
+    Args:
+        is_structured: Whether lines are JSON, rather than text.
+    """
     renderer: list[Processor]
-    if settings.use_structured_logging:
+    if is_structured:
         renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=_shown)]
     else:
         renderer = [
@@ -78,25 +101,17 @@ def set_up_logging(settings: Settings) -> None:
                 exception_formatter=_write_traceback,
             ),
         ]
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.stdlib.add_log_level,
-                *([structlog.stdlib.add_logger_name] if settings.use_structured_logging else []),
-                structlog.stdlib.ExtraAdder(),
-                _add_request,
-                _add_trace,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-            ],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
-        )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            *([structlog.stdlib.add_logger_name] if is_structured else []),
+            structlog.stdlib.ExtraAdder(),
+            _add_request,
+            _add_trace,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
     )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("mlcore").setLevel("DEBUG" if settings.debug else settings.log_level)
-    logging.captureWarnings(True)
 
 
 def one_line(text: str) -> str:

@@ -26,8 +26,8 @@ Stream = Callable[[InferenceRequest], AsyncGenerator[InferenceResponse, None]]
 _END = object()
 
 
-def is_async(model: MLModel) -> bool:
-    """Say whether a model's predict runs on the event loop, rather than in a thread."""
+def is_async(model: MLModel | type[MLModel]) -> bool:
+    """Say whether the predict of a model, or of a class of models, runs on the event loop, rather than in a thread."""
     return inspect.iscoroutinefunction(model.predict)
 
 

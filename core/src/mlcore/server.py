@@ -23,6 +23,7 @@ from mlcore.settings_sources import read_settings
 from mlcore.telemetry.tallies import SORT_S, Tallies
 from mlcore.transport import Transport, find_transports
 from mlcore.watch import Watch
+from mlcore.without_effect import of_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 
 log = get_logger("mlcore.server")
 
-# What models get to unload when requests have used up the grace period, and what their engine gets to end.
+# What models get to unload when requests have used up the grace period.
 _LEAST_UNLOAD_S = 5.0
-# The same when the stop is to be cut short.
+# The same, and what their engine gets to end, when the stop is to be cut short.
 _HURRIED_S = 0.5
 
 
@@ -130,6 +131,8 @@ class Server:
         try:
             for record in self.plugins.broken:
                 log.warning("plugin is broken", plugin=record.name, reason=record.error)
+            for remark in of_server(self.settings, self._engine.has_workers):
+                log.warning(remark)
             self.plugins.startup(self.settings)
             await self._engine.start()
             self.control.served_extensions = sorted({name for known in self.transports for name in known.extensions})
@@ -185,7 +188,7 @@ class Server:
             hurried.cancel()
             await unloading
         try:
-            await self._engine.stop(_HURRIED_S if self._hurried.is_set() else _LEAST_UNLOAD_S)
+            await self._engine.stop(_HURRIED_S if self._hurried.is_set() else self.settings.parallel_workers_timeout)
         except Exception:  # a plugin's engine may raise anything
             log.exception("the engine did not stop well")
         if self.repository is not None:

@@ -145,6 +145,9 @@ class Settings(BaseSettings):
     worker_timeout: Patience = Field(
         30.0, description="Seconds without a sign of life after which a worker is taken for hung, and replaced."
     )
+    parallel_workers_timeout: Seconds = Field(
+        5.0, description="Seconds that workers get to end at the stop of the server, before they are killed."
+    )
     environments_dir: str = Field(
         "", description="The folder that environment tarballs are unpacked in; one in the user's cache if empty."
     )
@@ -270,6 +273,11 @@ class Settings(BaseSettings):
         "INFO", description="The lowest level that is logged."
     )
     use_structured_logging: bool = Field(False, description="Log JSON lines instead of text.")
+    logging_settings: dict[str, Any] | str | None = Field(
+        None,
+        description="How Python's logging is set up after that: an object for `logging.config.dictConfig`, or the path "
+        "of a file that holds one (`.json`) or is one for `fileConfig`. Workers do the same.",
+    )
     otlp_endpoint: Annotated[str, AfterValidator(_http_address)] | None = Field(
         None,
         description="The address of an OpenTelemetry collector, such as `http://localhost:4318`, that traces, metrics "
@@ -280,12 +288,19 @@ class Settings(BaseSettings):
     )
     plugins: PluginSettings = Field(PluginSettings(), description="Which installed plugins are used.")
 
+    _remarks: list[str] = PrivateAttr([])
+
     @field_validator("model_repository_implementation")
     @classmethod
     def _is_an_import_path_or_class(cls, implementation: Any) -> Any:
         if not isinstance(implementation, str | type | None):
             raise ValueError("expected an import path, such as my_repository.MyRepository")
         return implementation or None
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of where they come from, though nothing is wrong, each in one line."""
+        return list(self._remarks)
 
 
 def _datatype(text: str) -> str:
@@ -300,6 +315,10 @@ def _number(value: Any) -> Any:
         return float(value) if isinstance(value, str) else value
     except ValueError:
         return value
+
+
+def _at_least_0(number: int) -> int:
+    return max(0, number)
 
 
 def _scalar(value: Any) -> Any:
@@ -414,14 +433,15 @@ class ModelSettings(BaseSettings):
     cache_enabled: bool = Field(
         False, description="Whether answers are kept, to give them again; the server has to allow it too."
     )
-    parallel_workers: int | None = Field(
-        None, ge=0, description="Worker processes of the model's own pool; 0 keeps it in the server's process."
+    parallel_workers: Annotated[int, AfterValidator(_at_least_0)] | None = Field(
+        None, description="Worker processes of the model's own pool; 0 or less keeps it in the server's process."
     )
     replicas: int | None = Field(
         None, ge=1, description="Workers of its pool that hold the model; all of them if absent."
     )
 
     _folder: Path | None = PrivateAttr(None)
+    _remarks: list[str] = PrivateAttr([])
 
     @field_validator("implementation")
     @classmethod
@@ -442,6 +462,11 @@ class ModelSettings(BaseSettings):
     def folder(self) -> Path | None:
         """The folder of `model-settings.json`; `None` for a model that was given in Python."""
         return self._folder
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of where they come from, though nothing is wrong, each in one line."""
+        return list(self._remarks)
 
     def located(self, folder: Path) -> ModelSettings:
         """Return the same settings as read from `folder`, and named after it if they have no name.

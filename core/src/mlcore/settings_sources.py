@@ -1,4 +1,4 @@
-"""Where settings come from: options, environment, `.env`, file, default, in this order.
+"""Where settings come from: options, environment, `.env`, file, MLServer's variables, default, in this order.
 
 Everything that is wrong is said at once, each with the place where it stands and, for an unknown name, the nearest
 known one.
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings
 
 from mlcore.errors import SettingsError
+from mlcore.mlserver_settings import MODEL_SETTINGS, SERVER_SETTINGS
 from mlcore.near import nearest, show
 from mlcore.settings import ModelParameters, ModelSettings, Settings
 from mlcore.settings_file import read_json
@@ -22,6 +23,8 @@ from mlcore.settings_variables import Source, Variables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from mlcore.mlserver_settings import Setting
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -43,14 +46,20 @@ def read_settings(folder: Path | None = None, options: Mapping[str, Any] | None 
     values = read_json(file, str(file)) if file is not None and file.exists() else {}
     variables = Variables()
     variables.refuse_unknown(Settings)
-    return _settings_of(
+    written = Source(values, lambda name: f"{file}: {name}")
+    remarks = _without_useless(written, SERVER_SETTINGS)
+    settings = _settings_of(
         Settings,
         [
             Source(dict(options or {}), lambda name: f"option {name}"),
             *variables.sources(Settings),
-            Source(values, lambda name: f"{file}: {name}"),
+            written,
+            *variables.sources_of_mlserver(Settings),
         ],
+        written,
     )
+    settings._remarks = ([variables.notice] if variables.notice else []) + remarks
+    return settings
 
 
 def read_model_settings(file: Path, shown: str = "", variables: Variables | None = None) -> ModelSettings:
@@ -81,38 +90,54 @@ def model_settings(values: Mapping[str, Any], folder: Path, place: str, variable
         SettingsError: Something is wrong; the message names every mistake.
     """
     variables.refuse_unknown(ModelSettings, ModelParameters)
-    sources = [*variables.sources(ModelSettings), Source(dict(values), lambda name: f"{place}: {name}")]
+    written = Source(dict(values), lambda name: f"{place}: {name}")
+    remarks = _without_useless(written, MODEL_SETTINGS)
+    sources = [*variables.sources(ModelSettings), written, *variables.sources_of_mlserver(ModelSettings)]
+    single: list[Source | None] = [
+        *variables.sources(ModelParameters),
+        None,
+        *variables.sources_of_mlserver(ModelParameters),
+    ]
     parameters: list[Source] = []
     mistakes: list[str] = []
-    for source, single in zip(sources, [*variables.sources(ModelParameters), None], strict=True):
+    for source, of_parameters in zip(sources, single, strict=True):
         given = source.values.pop("parameters", None)
-        if single is not None:
-            parameters.append(single)
+        if of_parameters is not None:
+            parameters.append(of_parameters)
         if isinstance(given, dict):
             parameters.append(Source(given, partial(_called_inside, source, "parameters")))
         elif given is not None:
             mistakes.append(f"{source.called('parameters')}: expected an object, got {show(given)}")
     try:
-        sources.insert(0, Source({"parameters": _settings_of(ModelParameters, parameters)}, str))
+        sources.insert(0, Source({"parameters": _settings_of(ModelParameters, parameters, written)}, str))
     except SettingsError as error:
         mistakes.append(str(error))
     try:
-        settings = _settings_of(ModelSettings, sources)
+        settings = _settings_of(ModelSettings, sources, written)
     except SettingsError as error:
         mistakes.insert(0, str(error))
     if mistakes:
         raise SettingsError("\n".join(mistakes))
+    settings._remarks = remarks
     try:
         return settings.located(folder)
     except ValueError as error:
         raise SettingsError(f"{place}: {error}") from None
 
 
+def _without_useless(source: Source, known: Mapping[str, Setting]) -> list[str]:
+    """Take the settings of MLServer that have no use here out of a source, and return why."""
+    names = [name for name in source.values if name in known and known[name].is_useless]
+    for name in names:
+        del source.values[name]
+    return [f"{source.called(name)} has no effect. {known[name].difference}" for name in names]
+
+
 def _called_inside(source: Source, outer: str, name: str) -> str:
     return source.called(f"{outer}.{name}")
 
 
-def _settings_of(kind: type[S], sources: list[Source]) -> S:
+def _settings_of(kind: type[S], sources: list[Source], file: Source) -> S:
     values: dict[str, Any] = {}
     for source in reversed(sources):
         _merge(values, source.values)
@@ -120,7 +145,7 @@ def _settings_of(kind: type[S], sources: list[Source]) -> S:
     try:
         BaseModel.__init__(settings, **values)  # that of the class would read the variables again
     except ValidationError as error:
-        raise SettingsError("\n".join(_mistakes(error, kind, sources))) from None
+        raise SettingsError("\n".join(_mistakes(error, kind, sources, file))) from None
     return settings
 
 
@@ -134,11 +159,11 @@ def _merge(values: dict[str, Any], others: dict[str, Any]) -> None:
             values[name] = value
 
 
-def _mistakes(error: ValidationError, kind: type[BaseModel], sources: list[Source]) -> Iterable[str]:
+def _mistakes(error: ValidationError, kind: type[BaseModel], sources: list[Source], file: Source) -> Iterable[str]:
     for mistake in error.errors():
         path = mistake["loc"]
         if not path:  # of the settings as a whole, whose text names the setting; only the file can lack one
-            yield sources[-1].called(mistake["msg"].removeprefix("Value error, "))
+            yield file.called(mistake["msg"].removeprefix("Value error, "))
             continue
         source = max(sources, key=lambda source: _depth(source.values, path))
         name = source.called(".".join(map(str, path)))

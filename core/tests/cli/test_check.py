@@ -127,3 +127,46 @@ def test_a_model_that_a_plugin_makes_is_good(check, model, plugin):
     model("b", implementation="any.thing")
 
     assert check()[1] == 0
+
+
+def test_settings_without_effect_are_warnings_and_no_problems(check, model, repository):
+    model("a", "from mlcore import MLModel\nclass MyModel(MLModel):\n    async def predict(self, p): ...", threads=2)
+    model("b", max_concurrency=2, pad_batch=True, warm_workers=True)
+    (repository / "settings.json").write_text(json.dumps({"parallel_workers": 0, "cache_size": 5, "metrics_dir": "x"}))
+
+    lines, code = check()
+
+    assert code == 0
+    assert [line.replace(f"{repository}/", "").partition(" has no effect")[0] for line in lines[:-1]] == [
+        "warning: settings.json: metrics_dir",
+        "warning: cache_size",
+        "warning: model 'a': threads",
+        "warning: model 'b': b/model-settings.json: warm_workers",
+        "warning: model 'b': pad_batch",
+        "warning: model 'b': max_concurrency",
+    ]
+    assert lines[-1] == "2 models checked, 0 problems, 6 warnings"
+
+
+def test_an_environment_of_a_models_own_without_workers_is_a_problem(check, model):
+    model("a", parameters={"environment_path": "venv"})
+
+    assert check() == (
+        [
+            "model 'a': environment_path: only a worker can have an environment of its own; set parallel_workers to 1 "
+            "or more",
+            "1 model checked, 1 problem",
+        ],
+        1,
+    )
+
+
+def test_variables_of_mlserver_are_a_warning(check, model, monkeypatch):
+    model("a")
+    monkeypatch.setenv("MLSERVER_HTTP_PORT", "0")
+
+    (warning, summary), code = check()
+
+    assert code == 0
+    assert warning.startswith("warning: variables of MLServer are read, for what no file says: MLSERVER_HTTP_PORT as ")
+    assert summary == "1 model checked, 0 problems, 1 warning"

@@ -26,14 +26,19 @@ def _run(given: Namespace) -> int:
     from mlcore.plugins import Plugins
     from mlcore.registry import called
     from mlcore.repository import make_repository
+    from mlcore.without_effect import of_model, of_server
 
     folder = Path(given.folder).absolute()
     if not folder.is_dir():
         raise SettingsError(f"'{given.folder}' is not a folder")
     settings, problems = _server_settings(folder)
+    warnings: list[str] = []
     plugins = Plugins(settings.plugins if settings is not None else None)
+    has_workers = True
     if settings is not None:
         problems += _server_problems(settings, plugins)
+        has_workers = _has_workers(settings, plugins)
+        warnings += of_server(settings, has_workers)
     if settings is None:
         repository: ModelRepository = FolderRepository(folder, plugins.runtimes)
     else:
@@ -47,15 +52,27 @@ def _run(given: Namespace) -> int:
             f"'{given.folder}': no model-settings.json here or below, and no file that an installed runtime claims"
         )
     for entry in entries:
-        found = [entry.problem] if entry.settings is None else _model_problems(entry.settings, plugins, folder)
         name = called((entry.name, entry.version))
+        if entry.settings is None:
+            found = [entry.problem]
+        else:
+            found, remarks = _checked(entry.settings, plugins, folder)
+            if settings is not None:
+                found += [] if has_workers else _place_problems(entry.settings)
+                remarks = [*of_model(entry.settings, settings, has_workers), *remarks]
+            warnings += [f"{name}: {remark}" for remark in remarks]
         problems += [f"{name}: {line}" for text in found for line in text.splitlines()]
     problems += [f"plugin {record.name}: {record.error}" for record in plugins.broken]
-    word = "problem" if len(problems) == 1 else "problems"
-    models = "model" if len(entries) == 1 else "models"
     sys.stdout.write("".join(f"{problem}\n" for problem in problems))
-    sys.stdout.write(f"{len(entries)} {models} checked, {len(problems)} {word}\n")
+    sys.stdout.write("".join(f"warning: {warning}\n" for warning in warnings))
+    counts = [f"{_count(len(entries), 'model')} checked", _count(len(problems), "problem")]
+    counts += [_count(len(warnings), "warning")] if warnings else []
+    sys.stdout.write(f"{', '.join(counts)}\n")
     return 1 if problems else 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _server_settings(folder: Path) -> tuple[Settings | None, list[str]]:
@@ -82,13 +99,37 @@ def _server_problems(settings: Settings, plugins: Plugins) -> list[str]:
     return problems
 
 
-def _model_problems(settings: ModelSettings, plugins: Plugins, root: Path) -> list[str]:
-    """Return what is wrong with one model, as far as that shows without loading it."""
+def _has_workers(settings: Settings, plugins: Plugins) -> bool:
+    from mlcore.engine import find_engine
+    from mlcore.errors import MLCoreError
+
+    try:
+        return find_engine(settings, plugins).name != "inline"
+    except MLCoreError:
+        return True
+
+
+def _place_problems(settings: ModelSettings) -> list[str]:
+    from mlcore.environments import check_no_environment
+    from mlcore.errors import ModelLoadError
+
+    try:
+        check_no_environment(settings)
+    except ModelLoadError as error:
+        return [str(error)]
+    return []
+
+
+def _checked(settings: ModelSettings, plugins: Plugins, root: Path) -> tuple[list[str], list[str]]:
+    """Return what is wrong with one model, as far as that shows without loading it, and what has no effect."""
     from mlcore.errors import MLCoreError
     from mlcore.loading import load_class, make_plan, ready_made
     from mlcore.own_modules import forget, own_modules, shared_folder
+    from mlcore.predict import is_async
+    from mlcore.without_effect import of_predict
 
-    problems = []
+    problems: list[str] = []
+    remarks: list[str] = []
     uri = settings.parameters.uri
     if uri is not None and _is_path(uri) and not ((settings.folder or root) / Path(uri).expanduser()).exists():
         problems.append(f"parameters.uri: there is no file or folder '{uri}' (relative to the model's folder)")
@@ -100,12 +141,14 @@ def _model_problems(settings: ModelSettings, plugins: Plugins, root: Path) -> li
                 if plan.target is None:
                     problems.append(plan.problem)
                 else:
-                    forget(load_class(plan.target, settings.implementation))
+                    kind = load_class(plan.target, settings.implementation)
+                    remarks = of_predict(settings, is_async(kind))
+                    forget(kind)
     except MLCoreError as error:
         problems.append(str(error))
     finally:
         shared_folder.reset(token)
-    return problems
+    return problems, remarks
 
 
 def _is_path(uri: str) -> bool:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class InlineEngine(Engine):
     """Runs a model host on the server's event loop."""
 
+    has_workers = False
+
     async def start(self) -> None:
         """Make the host."""
         self._host = ModelHost(self.settings, self.plugins, self.tallies)

@@ -128,6 +128,7 @@ class ProcessEngine(Engine):
             lambda: len(placement.workers),
             lambda: placement.problem,
             handlers_from_facts(facts["handlers"]),
+            facts["remarks"],
         )
 
     async def stop(self, grace_s: float = 5.0) -> None:

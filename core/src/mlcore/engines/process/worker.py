@@ -142,6 +142,7 @@ class Worker:
             "metadata": model.metadata.model_dump(),
             "concurrency": model.concurrency,
             "handlers": model.handlers if model.handlers.routes else None,
+            "remarks": model.remarks,
         }
         self._channel.send(Kind.ANSWER, frame.number, facts)
 
