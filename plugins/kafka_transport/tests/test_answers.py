@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from .topics import body, topics
+from .topics import body, said, topics
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,10 +21,6 @@ async def asked(broker, serve):
     async with topics(broker.address) as own, serve(own, max_body_bytes=LIMIT, kafka_max_attempts=3) as server:
         own.server = server
         yield own
-
-
-def said(text):
-    return json.dumps({"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": [text]}]}).encode()
 
 
 async def test_an_answer_has_the_key_the_id_and_the_trace_of_its_request(asked):

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 PATIENCE_S = 60
 
@@ -38,6 +38,18 @@ def body(*numbers: float, **members: Any) -> bytes:
     return json.dumps({"inputs": [tensor], **members}).encode()
 
 
+def said(text: str) -> bytes:
+    """Return a request with one text."""
+    return json.dumps({"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": [text]}]}).encode()
+
+
+async def eventually(is_so: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not is_so():
+            await asyncio.sleep(0.02)
+
+
 class Topics:
     """Writes requests, and reads what is written for them.
 
@@ -46,13 +58,17 @@ class Topics:
         consumer: Reads, from the beginning.
         name: What the names of the topics begin with.
         servers: The brokers.
+        partitions: How many each topic has.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer, name: str, servers: str) -> None:
+    def __init__(
+        self, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer, name: str, servers: str, partitions: int
+    ) -> None:
         self._producer = producer
         self._consumer = consumer
         self._name = name
         self.servers = servers
+        self._partitions = partitions
         self.input, self.output, self.dead = (f"{name}-{kind}" for kind in ("in", "out", "dead"))
         self.read: list[Record] = []
 
@@ -103,13 +119,14 @@ class Topics:
 
     async def committed(self) -> dict[int, int]:
         """Return what is committed of the input topic, by partition."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
-        await admin.start()
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.servers, group_id=self._name, enable_auto_commit=False)
+        await consumer.start()
         try:
-            found = await admin.list_consumer_group_offsets(self._name)
+            partitions = [TopicPartition(self.input, number) for number in range(self._partitions)]
+            consumer.assign(partitions)
+            return {known.partition: await consumer.committed(known) or 0 for known in partitions}
         finally:
-            await admin.close()
-        return {known.partition: known_at.offset for known, known_at in found.items() if known.topic == self.input}
+            await consumer.stop()
 
 
 @asynccontextmanager
@@ -130,7 +147,7 @@ async def topics(servers: str, partitions: int = 2, **client: Any) -> AsyncItera
         await consumer.start()
         try:
             consumer.assign([TopicPartition(known, number) for known in names[1:] for number in range(partitions)])
-            yield Topics(producer, consumer, name, servers)
+            yield Topics(producer, consumer, name, servers, partitions)
         finally:
             await consumer.stop()
     finally:

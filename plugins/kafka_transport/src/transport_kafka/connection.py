@@ -87,7 +87,8 @@ class Connection:
 
 async def _close(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     try:
-        await asyncio.wait_for(client.stop(), _CLOSE_S)
+        async with asyncio.timeout(_CLOSE_S):
+            await client.stop()
     except Exception as error:  # there is nothing left to do with it
         log.warning("a client of Kafka did not close well", reason=f"{type(error).__name__}: {error}")
 

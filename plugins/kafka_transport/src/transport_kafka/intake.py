@@ -59,6 +59,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._rebalance_s = settings.kafka_rebalance_timeout
         self._partitions: dict[TopicPartition, Progress] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_taking = True
         self._has_room = asyncio.Event()
         self._has_moved = asyncio.Event()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -99,6 +100,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 if ended.done():
                     ended.result()
         finally:
+            self._is_taking = False  # libraries may swallow a cancellation
             stop.cancel()
             await _cancelled(fetching)
 
@@ -111,7 +113,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await self._let_go_of(list(self._partitions.values()), grace_s)
         await _cancelled(self._committing)
         try:
-            await asyncio.wait_for(self._commit(self._partitions), _LAST_COMMIT_S)
+            async with asyncio.timeout(_LAST_COMMIT_S):
+                await self._commit(self._partitions)
         except (KafkaError, TimeoutError) as error:
             reason = f"{type(error).__name__}: {error}"
             log.warning("the last answers are not committed; their messages come again", reason=reason)
@@ -136,7 +139,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     # --- messages ---
 
     async def _fetch(self) -> None:
-        while True:
+        while self._is_taking:
             room = self._most - len(self._tasks)
             if room <= 0:
                 await self._wait_for_room()
@@ -152,7 +155,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _wait_for_room(self) -> None:
         self._has_room.clear()
         try:
-            await asyncio.wait_for(self._has_room.wait(), _FULL_S)
+            async with asyncio.timeout(_FULL_S):
+                await self._has_room.wait()
         except TimeoutError:
             self._consumer.pause(*self._consumer.assignment())
             await self._consumer.getmany(timeout_ms=0)

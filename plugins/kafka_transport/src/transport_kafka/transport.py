@@ -6,6 +6,7 @@ aiokafka is imported only where the settings want Kafka.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from mlcore.logs import get_logger
@@ -84,10 +85,9 @@ class KafkaTransport(Transport):
 
         await self.control.until_accepting()
         back_off = BackOff()
-        while True:
+        while not self._stopping.is_set():
             try:
                 await self._session(processing, back_off)
-                return
             except Exception as error:  # whatever the client raises, the other transports go on
                 wait_s = back_off.next_s()
                 log.error(
@@ -96,7 +96,9 @@ class KafkaTransport(Transport):
                     reason=f"{type(error).__name__}: {error}",
                     after_s=round(wait_s, 1),
                 )
-                await asyncio.sleep(wait_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await self._stopping.wait()
 
     async def _session(self, processing: Processing, back_off: BackOff) -> None:
         """Take messages over one connection, until the stop or until the connection fails."""

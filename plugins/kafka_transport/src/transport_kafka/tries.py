@@ -74,7 +74,8 @@ class Tries:
 
     async def _wait(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._letting_go.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._letting_go.wait()
         except TimeoutError:
             return
         raise GivenUpError
