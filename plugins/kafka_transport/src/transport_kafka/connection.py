@@ -56,16 +56,19 @@ class Connection:
             **self._common, acks="all", max_request_size=self._settings.max_body_bytes + _OVERHEAD
         )
         try:
-            await producer.start()
+            await _start(producer)
             yield producer
         finally:
             await _close(producer)
 
     @asynccontextmanager
     async def consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        """Have a consumer, which is still to be started.
+        """Have a consumer that is connected, and subscribed to nothing yet.
 
         It sees no message of a transaction that is not committed, and commits nothing unless it is asked to.
+
+        Raises:
+            KafkaError: No broker can be reached.
         """
         settings = self._settings
         session_ms = round(settings.kafka_session_timeout * 1000)
@@ -80,9 +83,22 @@ class Connection:
             rebalance_timeout_ms=session_ms + round(settings.kafka_rebalance_timeout * 1000),
         )
         try:
+            await _start(consumer)
             yield consumer
         finally:
             await _close(consumer)
+
+
+async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Connect. A client that is cancelled while it connects leaves a connection behind, so it gets a while to end."""
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait({starting}, timeout=_CLOSE_S)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        raise
 
 
 async def _close(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:

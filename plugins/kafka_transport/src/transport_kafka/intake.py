@@ -44,7 +44,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     Args:
         settings: The server's settings.
-        consumer: The client, subscribed with this as the listener.
+        consumer: The client, connected and subscribed to nothing.
         processing: Answers a message.
         deliveries: Writes the answers.
     """
@@ -55,6 +55,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._consumer = consumer
         self._processing = processing
         self._deliveries = deliveries
+        self._topic = settings.kafka_topic_input
         self._most = settings.kafka_concurrency
         self._rebalance_s = settings.kafka_rebalance_timeout
         self._partitions: dict[TopicPartition, Progress] = {}
@@ -90,6 +91,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         Raises:
             KafkaError: The client cannot go on.
         """
+        self._consumer.subscribe([self._topic], listener=self)
         stop = asyncio.ensure_future(stopping.wait())
         fetching = asyncio.create_task(self._fetch(), name="mlcore-kafka-fetch")
         self._committing = asyncio.create_task(self._commit_again_and_again(), name="mlcore-kafka-commit")
@@ -226,6 +228,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Begin with partitions, after what is committed of them."""
         self._partitions = {partition: Progress() for partition in assigned}
+        log.info("taking messages", topic=self._topic, partitions=sorted(known.partition for known in assigned))
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

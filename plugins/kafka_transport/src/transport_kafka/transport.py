@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from mlcore.logs import get_logger
 from mlcore.transport import Transport
 
 if TYPE_CHECKING:
-    from transport_kafka.back_off import BackOff
     from transport_kafka.connection import Connection
     from transport_kafka.intake import Intake
     from transport_kafka.processing import Processing
 
 log = get_logger("mlcore.kafka")
+
+# After a connection that has lasted for so long, the next one is not waited for as after one that never worked.
+_LONG_S = 60.0
 
 
 class KafkaTransport(Transport):
@@ -86,9 +89,12 @@ class KafkaTransport(Transport):
         await self.control.until_accepting()
         back_off = BackOff()
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
-                await self._session(processing, back_off)
+                await self._session(processing)
             except Exception as error:  # whatever the client raises, the other transports go on
+                if time.monotonic() - began > _LONG_S:
+                    back_off.reset()
                 wait_s = back_off.next_s()
                 log.error(
                     "Kafka cannot be used; trying again",
@@ -100,7 +106,7 @@ class KafkaTransport(Transport):
                     async with asyncio.timeout(wait_s):
                         await self._stopping.wait()
 
-    async def _session(self, processing: Processing, back_off: BackOff) -> None:
+    async def _session(self, processing: Processing) -> None:
         """Take messages over one connection, until the stop or until the connection fails."""
         from transport_kafka.deliveries import Deliveries
         from transport_kafka.intake import Intake
@@ -108,11 +114,8 @@ class KafkaTransport(Transport):
         assert self._connection is not None, "bind comes first"
         async with self._connection.producer() as producer, self._connection.consumer() as consumer:
             intake = Intake(self.settings, consumer, processing, Deliveries(producer))
-            consumer.subscribe([self.settings.kafka_topic_input], listener=intake)
-            await consumer.start()
-            log.info("taking messages", servers=self.settings.kafka_servers, topic=self.settings.kafka_topic_input)
-            back_off.reset()
             self._intake = intake
+            log.info("connected", servers=self.settings.kafka_servers, topic=self.settings.kafka_topic_input)
             try:
                 await intake.run(self._stopping)
             finally:
