@@ -9,10 +9,19 @@ import time
 import urllib.request
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from mlcore.testing import start_server
 from mlserver.codecs import NumpyCodec, NumpyRequestCodec, PandasCodec, StringCodec
+from mlserver.grpc import dataplane_pb2, dataplane_pb2_grpc, model_repository_pb2, model_repository_pb2_grpc
+from mlserver.grpc.converters import (
+    ModelInferRequestConverter,
+    ModelInferResponseConverter,
+    ModelMetadataResponseConverter,
+    RepositoryIndexResponseConverter,
+    ServerMetadataResponseConverter,
+)
 from mlserver.types import InferenceRequest, InferenceResponse, RequestOutput
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -211,3 +220,83 @@ def test_a_model_of_the_repository_is_unloaded_and_loaded(running):
 
     assert running.post("/v2/repository/models/doubled/load").status == 200
     assert running.get("/v2/models/doubled/ready").status == 200
+
+
+@pytest.mark.parametrize("prefix", ["", "/v2/models/custom-handlers"])
+def test_methods_of_a_model_answer_under_paths_of_their_own(running, prefix):
+    total = running.post(f"{prefix}/my-custom-endpoint", [1.5, 2.0])
+    who = running.get(f"{prefix}/who-is-it")
+
+    assert (total.status, total.json()) == (200, 3.5)
+    assert who.status == 200
+    assert b"custom-handlers" in who.body
+
+
+# --- gRPC ---
+
+
+@pytest.fixture
+def stub(running):
+    with grpc.insecure_channel(running.urls["grpc"].removeprefix("grpc://")) as channel:
+        yield dataplane_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+
+@pytest.mark.parametrize("use_raw", [False, True])
+def test_a_client_of_grpc_asks_a_model(stub, use_raw):
+    request = InferenceRequest(
+        id="g-1",
+        parameters={"scale": 2.0, "content_type": "np"},
+        inputs=[NumpyCodec.encode_input("x", np.array([[1.5], [2.0]])), StringCodec.encode_input("w", ["é", ""])],
+        outputs=[RequestOutput(name="doubled", parameters={"content_type": "np"})],
+    )
+    message = ModelInferRequestConverter.from_types(request, model_name="doubled", use_raw=use_raw)
+
+    assert len(message.raw_input_contents) == (2 if use_raw else 0)
+    assert ModelInferRequestConverter.to_types(message).inputs[0].data == request.inputs[0].data
+    response = ModelInferResponseConverter.to_types(stub.ModelInfer(message))
+
+    assert (response.model_name, response.id, response.model_version) == ("doubled", "g-1", None)
+    assert NumpyCodec.decode_output(response.outputs[0]).tolist() == [[3.0], [4.0]]
+    assert message.outputs[0].parameters["content_type"].string_param == "np"
+
+
+def test_a_client_of_grpc_takes_a_stream_bare(stub):
+    request = InferenceRequest(inputs=[StringCodec.encode_input("prompt", ["What is"], use_bytes=True)])
+    message = ModelInferRequestConverter.from_types(request, model_name="text-model")
+
+    answers = [ModelInferResponseConverter.to_types(answer) for answer in stub.ModelStreamInfer(iter([message]))]
+
+    assert [StringCodec.decode_output(answer.outputs[0]) for answer in answers] == [["What"], ["is"]]
+
+
+def test_the_answers_of_a_stream_are_read_in_both_forms():
+    bare = dataplane_pb2.ModelInferResponse(model_name="m", id="1")
+    wrapped = dataplane_pb2.ModelStreamInferResponse(infer_response=bare)
+    failed = dataplane_pb2.ModelStreamInferResponse(error_message="no")
+
+    assert dataplane_pb2_grpc._streamed(bare.SerializeToString()) == bare
+    assert dataplane_pb2_grpc._streamed(wrapped.SerializeToString()) == bare
+    with pytest.raises(RuntimeError, match="no"):
+        dataplane_pb2_grpc._streamed(failed.SerializeToString())
+
+
+def test_a_client_of_grpc_asks_for_metadata_and_the_index(running, stub):
+    model = stub.ModelMetadata(dataplane_pb2.ModelMetadataRequest(name="doubled"))
+    server = stub.ServerMetadata(dataplane_pb2.ServerMetadataRequest())
+    index = stub.RepositoryIndex(dataplane_pb2.RepositoryIndexRequest())
+    with grpc.insecure_channel(running.urls["grpc"].removeprefix("grpc://")) as channel:
+        older = model_repository_pb2_grpc.ModelRepositoryServiceStub(channel)
+        old_index = older.RepositoryIndex(model_repository_pb2.RepositoryIndexRequest())
+
+    assert ModelMetadataResponseConverter.to_types(model).outputs[0].name == "doubled"
+    assert ServerMetadataResponseConverter.to_types(server).name == "examples"
+    names = {item.name for item in RepositoryIndexResponseConverter.to_types(index)}
+    assert "text-model" in names
+    assert {item.name for item in old_index.models} == names
+
+
+@pytest.mark.parametrize("module", [dataplane_pb2, model_repository_pb2])
+def test_messages_that_there_are_not_are_no_attributes(module):
+    assert "RepositoryIndexRequest" in dir(module)
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        module.Nothing  # noqa: B018

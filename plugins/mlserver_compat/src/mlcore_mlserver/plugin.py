@@ -9,7 +9,10 @@ from mlcore import hookimpl
 from mlcore_mlserver.rival import refuse_rival
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mlcore import MLModel, ModelSettings
+    from mlcore.commands import Command
 
 refuse_rival()  # so the plugin counts as broken, which `mlcore check`, `mlcore plugins` and the server's log say
 
@@ -21,3 +24,11 @@ def mlcore_load(settings: ModelSettings) -> MLModel | None:
 
     refuse_missing(settings)
     return None
+
+
+@hookimpl
+def mlcore_commands() -> Iterable[Command]:
+    """Offer `mlcore import`."""
+    from mlcore_mlserver.import_command import IMPORT
+
+    return [IMPORT]

@@ -1,0 +1,1 @@
+"""What clients of gRPC import: messages, stubs and converters. It needs `mlcore-mlserver[grpc]`."""

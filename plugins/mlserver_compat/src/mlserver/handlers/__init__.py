@@ -1,0 +1,5 @@
+"""Methods of a model that answer HTTP requests of their own."""
+
+from mlserver.handlers.custom import custom_handler
+
+__all__ = ["custom_handler"]
