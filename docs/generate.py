@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import differences
 from mlcore import errors, hookspecs
 from mlcore.settings import CorsSettings, ModelParameters, ModelSettings, PluginSettings, Settings, TensorSettings
 from mlcore.telemetry.instruments import GAUGE, INSTRUMENTS
@@ -30,7 +31,7 @@ def pages() -> dict[str, str]:
     written = {"settings.md": _settings_page(), "hooks.md": _hooks_page(), "errors.md": _errors_page()}
     for page in sorted(HERE.glob("*.md")):
         if page.name not in written:
-            written[page.name] = _with_metrics(_with_files(page.read_text(encoding="utf-8")))
+            written[page.name] = _with_blocks(_with_metrics(_with_files(page.read_text(encoding="utf-8"))))
     return written
 
 
@@ -42,6 +43,14 @@ def _with_files(text: str) -> str:
         return f"<!-- file: {block['path']} -->\n```{block['language']}\n{content}\n```"
 
     return re.sub(r"<!-- file: (?P<path>\S+) -->\n```(?P<language>\w*)\n.*?```", filled, text, flags=re.DOTALL)
+
+
+def _with_blocks(text: str) -> str:
+    """Fill each place `<!-- NAME -->...<!-- /NAME -->` of the page for users of MLServer."""
+    for name, block in differences.blocks().items():
+        filled = f"<!-- {name} -->\n{block}\n<!-- /{name} -->"
+        text = re.sub(f"<!-- {name} -->\n.*?<!-- /{name} -->", lambda _, filled=filled: filled, text, flags=re.DOTALL)
+    return text
 
 
 def _with_metrics(text: str) -> str:

@@ -364,6 +364,33 @@ async def test_a_load_that_takes_too_long_is_given_up_and_holds_nobody_up(caplog
     assert states["fine"][0] == "READY"
 
 
+@pytest.mark.parametrize("outcome", ["loads", "says no", "fails", "loads and cannot unload"])
+async def test_a_model_whose_load_ends_after_it_was_given_up_is_let_go(until, caplog, outcome):
+    released, unloaded = threading.Event(), threading.Event()
+
+    class Slow(MLModel):
+        def load(self):
+            released.wait(60)
+            if outcome == "fails":
+                raise ValueError
+            return outcome != "says no"
+
+        def unload(self):
+            unloaded.set()
+            if "cannot" in outcome:
+                raise ValueError
+
+    models = [ModelSettings(name="slow", implementation=Slow, load_timeout=0.2)]
+    async with Server(models=models, transports=[]):
+        released.set()
+        await until(lambda: not any(thread.name.startswith("mlcore-slow") for thread in threading.enumerate()))
+        if outcome.startswith("loads"):
+            await until(unloaded.is_set)
+            await until(lambda: ("unload() failed" in caplog.text) is ("cannot" in outcome))
+
+    assert unloaded.is_set() is outcome.startswith("loads")
+
+
 async def test_what_a_load_raises_itself_is_told_even_if_it_is_a_timeout():
     class Late(MLModel):
         async def load(self):

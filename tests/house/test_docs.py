@@ -12,6 +12,7 @@ from mlcore.settings import CorsSettings, ModelParameters, ModelSettings, Plugin
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
+import differences  # noqa: E402  # what the page for users of MLServer is written from
 import generate  # noqa: E402  # the script that writes the pages
 
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("mlcore_"))
@@ -43,6 +44,28 @@ def test_every_error_is_documented() -> None:
     page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
 
     assert all(f"`{name}`" in page for name in errors.__all__)
+
+
+def test_every_request_that_is_answered_otherwise_than_by_mlserver_has_one_reason_and_no_other_has() -> None:
+    explained = [name for reason in differences.reasons() for name in reason["cases"]]
+    different = {name for name, case in differences.recorded().items() if differences.is_different(case)}
+
+    assert different - set(explained) == set(), "give the reason in tests/conformance/reasons.json"
+    assert sorted(explained) == sorted(different)
+
+
+def test_every_reason_says_what_differs_and_why_and_is_shown_by_a_request() -> None:
+    for reason in differences.reasons():
+        assert reason["difference"].endswith(".")
+        assert reason["why"].endswith(".")
+        assert reason["cases"] or reason["own"]
+        assert set(reason.get("own", {})) <= set(differences.own())
+
+
+def test_every_place_of_the_page_for_users_of_mlserver_is_filled() -> None:
+    page = (ROOT / "docs/come-from-mlserver.md").read_text(encoding="utf-8")
+
+    assert all(f"<!-- {name} -->\n{block}\n" in page for name, block in differences.blocks().items())
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlcore_protocol import MetadataTensor, ModelMetadata
 
+from mlcore import late_load
 from mlcore.batching import Batcher
 from mlcore.codecs.typed_arguments import PREPARE
 from mlcore.engine import LoadedModel
@@ -66,7 +68,7 @@ class ModelHost:
         self._tallies = tallies
         self._plugins = plugins
         self._formats = _formats(plugins)
-        self._late: set[asyncio.Task[LoadedModel]] = set()
+        self._late: set[asyncio.Task[Any]] = set()
 
     async def load(self, plan: Plan) -> LoadedModel:
         """Load a model.
@@ -84,7 +86,7 @@ class ModelHost:
     async def _load_in_time(self, plan: Plan) -> LoadedModel:
         """Load a model, unless it takes too long.
 
-        What cannot be stopped, such as a plain `load` in its thread, is left behind, and ends unseen.
+        What cannot be stopped, such as a plain `load` in its thread, is left behind, and let go when it ends.
         """
         limit_s = plan.settings.load_timeout or self._settings.load_timeout
         loading = asyncio.ensure_future(self._load(plan))
@@ -155,7 +157,7 @@ class ModelHost:
         for method in (model.predict, model.predict_stream):
             if prepare := getattr(method, PREPARE, None):
                 prepare(model)
-        if await _outcome("load", model.load, threads) is False:
+        if await _outcome("load", partial(late_load.load, model, threads, self._late), threads) is False:
             raise ModelLoadError("load() returned False: the model says that it is not ready")
         try:
             metadata = _checked(await _outcome("metadata", model.metadata, threads))

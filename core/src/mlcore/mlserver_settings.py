@@ -27,7 +27,9 @@ _NO_EFFECT = "MLServer itself never reads it from a file or a variable"
 
 SERVER_SETTINGS: dict[str, Setting] = {
     "debug": Setting("true", "The default is `false`. Clients never see a traceback; the log does."),
-    "parallel_workers": Setting("1", "The workers hold each model once by default; `replicas` of a model says more."),
+    "parallel_workers": Setting(
+        "1", "Each worker holds each model, as there, unless `replicas` of a model says in how many it lives."
+    ),
     "parallel_workers_timeout": Setting("5"),
     "environments_dir": Setting('"./.envs"', "The default is a folder in the user's cache, which later starts use."),
     "model_repository_implementation": Setting("null"),

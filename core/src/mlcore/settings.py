@@ -266,8 +266,8 @@ class Settings(BaseSettings):
         0.0,
         ge=0,
         le=1,
-        description="Fraction of the requests that get a log line: 0 is none, 1 is all. Unless it is 0, those that end "
-        "with an error of the server always do.",
+        description="Fraction of the requests that get a log line: 1 is all. Those that end with an error of the "
+        "server always do; if it is 0, ten of them a second at most.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="The lowest level that is logged."

@@ -5,8 +5,18 @@ from mlcore import Settings
 from mlcore.telemetry.access_log import AccessLog
 
 
-def test_nothing_is_done_unless_lines_are_asked_for():
-    assert AccessLog.of(Settings()) is None
+def test_unless_lines_are_asked_for_some_errors_of_the_server_get_them(caplog):
+    access_log = AccessLog.of(Settings())
+
+    assert access_log.is_for_errors_only
+    assert not any(access_log.wants(is_server_error=False) for _ in range(1000))
+    errors = [access_log.wants(is_server_error=True) for _ in range(1000)]
+    assert all(errors[:10])
+    assert sum(errors) < 500  # ten a second, however long this takes
+    with caplog.at_level("WARNING", logger="mlcore"):
+        access_log.write("GET", "/", 503, since=0, request_bytes=0, response_bytes=0, peer=None, is_server_error=True)
+    (line,) = caplog.records
+    assert line.errors_left_out == 1000 - sum(errors)
 
 
 @pytest.mark.parametrize("options", [{"access_log": 1}, {"debug": True}, {"access_log": 0.1, "debug": True}])

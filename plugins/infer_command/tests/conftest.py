@@ -103,7 +103,8 @@ def infer(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., An
         INFER.configure(parser)
         given = parser.parse_args(["-m", model, "-i", str(source), "-o", str(target), *arguments])
         code = await answer_file(options_of(given))
-        return Done(code, [json.loads(line) for line in target.read_bytes().splitlines()], capfd.readouterr().err)
+        written = target.read_bytes() if target.exists() else b""  # it may have gone elsewhere
+        return Done(code, [json.loads(line) for line in written.splitlines()], capfd.readouterr().err)
 
     return infer
 

@@ -66,13 +66,18 @@ def test_a_failure_of_a_model_and_its_request_are_found_by_one_id(serve, lines, 
     assert lines()[0].request_id == failure.request_id
 
 
-def test_unless_it_is_asked_for_no_request_is_a_line(serve, lines):
+def test_unless_it_is_asked_for_only_errors_of_the_server_are_lines(serve, lines):
     serving = serve()
     serving.get("/v2")
-    serving.ask("failing", "unforeseen")
+    serving.ask("echo", "x")
+    serving.get("/v2/nowhere")
+    answer = serving.ask("failing", "unforeseen", {"X-Request-Id": "r-1"})
     serving.stop()
 
-    assert not lines()
+    (line,) = lines()
+    assert (line.status, line.levelno, line.model, line.request_id) == (500, logging.WARNING, "failing", "r-1")
+    assert line.request_bytes > 50
+    assert line.response_bytes == len(answer.body)
 
 
 def test_of_a_sample_every_error_of_the_server_is_a_line(serve, lines):

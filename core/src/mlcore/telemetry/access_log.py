@@ -16,23 +16,33 @@ if TYPE_CHECKING:
 log = get_logger("mlcore.access")
 
 _LONGEST = 256
+# Where nobody asked for lines, errors get so many in a second: a refusal has to stay cheap when there are many.
+_MOST_PER_S = 10
 
 
 class AccessLog:
     """Writes lines of requests. Transports ask `of` for it when they start.
 
     Args:
-        fraction: How many of the requests get a line; those that end with an error of the server all do.
+        fraction: How many of the requests get a line. Those that end with an error of the server all do; if it is 0,
+            some each second.
     """
 
     def __init__(self, fraction: float) -> None:
         self._fraction = fraction
+        self._second = 0
+        self._errors = 0
+        self._left_out = 0
 
     @classmethod
-    def of(cls, settings: Settings) -> Self | None:
-        """Return what the settings ask for; `None` if they ask for no lines."""
-        fraction = 1.0 if settings.debug else settings.access_log
-        return cls(fraction) if fraction else None
+    def of(cls, settings: Settings) -> Self:
+        """Return what the settings ask for."""
+        return cls(1.0 if settings.debug else settings.access_log)
+
+    @property
+    def is_for_errors_only(self) -> bool:
+        """Whether no request gets a line that ends well."""
+        return not self._fraction
 
     def chooses(self) -> bool:
         """Say whether a request gets a line however it ends."""
@@ -40,7 +50,19 @@ class AccessLog:
 
     def wants(self, is_server_error: bool) -> bool:
         """Say whether a request that has ended gets a line, if nobody asked before."""
-        return is_server_error or self.chooses()
+        return self.wants_error() if is_server_error else self.chooses()
+
+    def wants_error(self) -> bool:
+        """Say whether a request gets a line that has ended with an error of the server."""
+        if self._fraction:
+            return True
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._errors = second, 0
+        self._errors += 1
+        if self._errors > _MOST_PER_S:
+            self._left_out += 1
+        return self._errors <= _MOST_PER_S
 
     def write(
         self,
@@ -74,6 +96,7 @@ class AccessLog:
         """
         write = log.warning if is_server_error else log.info
         facts = {"request_id": request_id, "model": model, "version": version}
+        left_out, self._left_out = self._left_out, 0
         write(
             "request",
             method=method[:_LONGEST],
@@ -84,4 +107,5 @@ class AccessLog:
             response_bytes=response_bytes,
             peer=peer,
             **{name: value[:_LONGEST] for name, value in facts.items() if value is not None},
+            **({"errors_left_out": left_out} if left_out else {}),
         )

@@ -40,7 +40,7 @@ class CallObserver:
 
     Args:
         measures: Measures it.
-        access_log: Has a line for calls, if somebody wants that.
+        access_log: Has a line for calls, or for those that fail.
         tracing: Says which calls are traced, if somebody collects traces.
     """
 

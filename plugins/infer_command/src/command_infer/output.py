@@ -55,7 +55,7 @@ class Output:
         if path == "-":
             return cls(1)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise SettingsError(f"--output-data-path: cannot write '{path}': {error.strerror}") from None
         output = cls(descriptor)
@@ -85,8 +85,7 @@ class Output:
         """Note which lines are there, and return where the last whole one ends."""
         decode = msgspec.json.Decoder(_Written).decode
         kept = 0
-        with os.fdopen(os.dup(self._descriptor), "rb") as lines:
-            lines.seek(0)
+        with open(path, "rb") as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break
