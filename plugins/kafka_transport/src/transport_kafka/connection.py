@@ -106,7 +106,7 @@ async def _close(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
         async with asyncio.timeout(_CLOSE_S):
             await client.stop()
     except Exception as error:  # there is nothing left to do with it
-        log.warning("a client of Kafka did not close well", reason=f"{type(error).__name__}: {error}")
+        log.warning("a client of Kafka did not close well", reason=repr(error))
 
 
 def _tls_of(settings: Settings) -> ssl.SSLContext | None:

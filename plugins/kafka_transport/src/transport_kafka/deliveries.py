@@ -62,6 +62,4 @@ class Deliveries:
         now = time.monotonic()
         if now - self._told >= _TELL_EVERY_S:
             self._told = now
-            log.error(
-                "a message cannot be written; trying again", topic=topic, reason=f"{type(error).__name__}: {error}"
-            )
+            log.error("a message cannot be written; trying again", topic=topic, reason=repr(error))

@@ -118,7 +118,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             async with asyncio.timeout(_LAST_COMMIT_S):
                 await self._commit(self._partitions)
         except (KafkaError, TimeoutError) as error:
-            reason = f"{type(error).__name__}: {error}"
+            reason = repr(error)
             log.warning("the last answers are not committed; their messages come again", reason=reason)
 
     def hurry(self) -> None:

@@ -99,7 +99,7 @@ class KafkaTransport(Transport):
                 log.error(
                     "Kafka cannot be used; trying again",
                     servers=self.settings.kafka_servers,
-                    reason=f"{type(error).__name__}: {error}",
+                    reason=repr(error),
                     after_s=round(wait_s, 1),
                 )
                 with contextlib.suppress(TimeoutError):
