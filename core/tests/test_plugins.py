@@ -43,7 +43,13 @@ def test_what_the_core_offers_comes_through_the_same_hooks():
     core = Plugins(PluginSettings(allow=[])).records[0]
 
     assert (core.name, core.state) == ("mlcore-core:builtin", "active")
-    assert core.hooks == ["mlcore_codecs", "mlcore_commands", "mlcore_engines", "mlcore_wire_formats"]
+    assert core.hooks == [
+        "mlcore_codecs",
+        "mlcore_commands",
+        "mlcore_engines",
+        "mlcore_predict",
+        "mlcore_wire_formats",
+    ]
 
 
 @pytest.mark.parametrize(

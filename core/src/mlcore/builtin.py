@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from mlcore.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mlcore.commands import Command
+    from mlcore.predict import Predict
+    from mlcore.settings import ModelSettings, Settings
 
 
 @hookimpl
@@ -40,6 +42,16 @@ def mlcore_engines() -> dict[str, str]:
         "inline": "mlcore.engines.inline:InlineEngine",
         "process": "mlcore.engines.process.engine:ProcessEngine",
     }
+
+
+@hookimpl
+def mlcore_predict(settings: ModelSettings, server_settings: Settings) -> Callable[[Predict], Predict] | None:
+    """Add CloudEvents headers, if the server's settings ask for them."""
+    if not server_settings.cloud_events:
+        return None
+    from mlcore.cloud_events import cloud_events
+
+    return cloud_events(settings, server_settings)
 
 
 @hookimpl

@@ -132,12 +132,15 @@ def mlcore_load(settings: ModelSettings) -> MLModel | None:
 
 
 @hookspec
-def mlcore_predict(model: MLModel, settings: ModelSettings) -> Callable[[Predict], Predict] | None:
+def mlcore_predict(
+    model: MLModel, settings: ModelSettings, server_settings: Settings
+) -> Callable[[Predict], Predict] | None:
     """Wrap the predict of one model, to cache, record, guard or change what goes in and out.
 
     Args:
         model: The model, already loaded.
         settings: Its settings.
+        server_settings: The settings of the server.
 
     Returns:
         A function that takes the predict so far, `async (InferenceRequest) -> InferenceResponse`, and returns the new

@@ -199,7 +199,7 @@ class ModelHost:
             predict = own_predict(model, threads, settings.max_concurrency, method)
         if self._settings.cache_enabled and settings.cache_enabled:
             predict = ResponseCache(predict, settings, self._settings, self._tallies)
-        for wrapper in self._plugins.predict_wrappers(model, settings):
+        for wrapper in self._plugins.predict_wrappers(model, settings, self._settings):
             predict = wrapper(predict)
         return predict
 

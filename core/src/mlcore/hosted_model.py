@@ -177,6 +177,8 @@ class HostedModel:
             if request.parameters is None:
                 request.parameters = Parameters()
             request.parameters["headers"] = _text_headers(call.headers)
+        elif request.parameters:
+            request.parameters.pop("headers", None)  # what a client writes there is no header
         model_owner.set(self._owner)
         on_begin.set(_noting(steps, call.on_begin))
         steps.decoded = time.monotonic()

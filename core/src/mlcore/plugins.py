@@ -164,13 +164,16 @@ class Plugins:
         found = self._each("mlcore_load", offers.model, must_work=True, settings=settings)
         return next((model for _, model in found if model is not None), None)
 
-    def predict_wrappers(self, model: MLModel, settings: ModelSettings) -> list[Callable[[Predict], Predict]]:
+    def predict_wrappers(
+        self, model: MLModel, settings: ModelSettings, server_settings: Settings
+    ) -> list[Callable[[Predict], Predict]]:
         """Return the wrappers of one model's predict, the innermost first.
 
         Raises:
             PluginError: A plugin failed. The model must not be served without a wrapper that may guard it.
         """
-        found = self._each("mlcore_predict", offers.wrapper, must_work=True, model=model, settings=settings)
+        arguments = {"model": model, "settings": settings, "server_settings": server_settings}
+        found = self._each("mlcore_predict", offers.wrapper, must_work=True, **arguments)
         return [_named(record, wrapper) for record, wrapper in found if wrapper is not None][::-1]
 
     def handlers(self, model: MLModel, handlers: list[CustomHandler]) -> HandlerApp | None:

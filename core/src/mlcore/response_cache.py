@@ -73,7 +73,7 @@ class ResponseCache:
             self._entries.move_to_end(key)
             return _copied(entry.response)
         self._misses.add()
-        response = await self._predict(request)
+        response = await self._predict(_shared(request))
         if isinstance(response, InferenceResponse):
             self._keep(key, response)
         return response
@@ -116,6 +116,15 @@ def key_of(request: InferenceRequest) -> bytes:
         else:
             digest.update(_encode(values))
     return digest.digest()
+
+
+def _shared(request: InferenceRequest) -> InferenceRequest:
+    """Return a request without what is one client's own: others get the answer, too."""
+    parameters = request.parameters
+    if not parameters or "headers" not in parameters:
+        return request
+    left = Parameters({name: value for name, value in parameters.items() if name != "headers"})
+    return msgspec.structs.replace(request, parameters=left or None)
 
 
 def _plain(parameters: Parameters | None) -> list[Any]:

@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         None, description="Seconds after which a request is given up with 504; never if absent."
     )
     load_timeout: Patience = Field(600.0, description="Seconds that the load of a model may take.")
+    cloud_events: bool = Field(
+        False,
+        description="Whether answers carry CloudEvents headers (`Ce-Id`, `Ce-Source`, `Ce-Type` and more), as those of "
+        "MLServer do, and requests reach models with them.",
+    )
     cache_enabled: bool = Field(
         False, description="Whether models that set `cache_enabled` too keep their answers, to give them again."
     )

@@ -376,6 +376,15 @@ def test_b096_metadata_reaches_the_model_and_comes_back(channel):
         assert "grpc-status" not in metadata
 
 
+def test_b096_headers_of_a_stream_come_back_after_its_answers(channel):
+    call = channel.stream_stream(f"{SERVICE}/ModelStreamInfer")(iter([request("headers")]), timeout=30)
+
+    assert len(list(call)) == 1
+    metadata = dict(call.trailing_metadata())
+    assert metadata["x-out"] == "yes"
+    assert "bad" not in metadata
+
+
 # --- B097 ---
 
 

@@ -6,10 +6,12 @@ import itertools
 
 import pytest
 from mlcore import MLModel, ModelSettings
+from mlcore.handlers import custom_handler
 from mlcore.settings import TensorSettings
-from mlcore.types import InferenceResponse
+from mlcore.types import InferenceRequest, InferenceResponse
 from openapi_schema_validator import OAS30Validator
-from openapi_spec_validator import OpenAPIV30SpecValidator
+from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
+from pydantic import BaseModel
 
 NUMBERS = {"name": "numbers", "datatype": "FP32", "shape": [1, 3], "data": [1, 2, 3]}
 WORDS = {"name": "words", "datatype": "BYTES", "shape": [1, 1], "data": ["a"]}
@@ -182,3 +184,63 @@ def test_the_document_of_a_server_without_models_is_valid(serve):
 
     assert list(OpenAPIV30SpecValidator(document).iter_errors()) == []
     assert document["info"]["description"] == "The Open Inference Protocol V2."
+
+
+class Item(BaseModel):
+    name: str
+    cost: float | None = None
+
+
+class Handling(MLModel):
+    """Has custom handlers."""
+
+    @custom_handler(rest_path="/price")
+    def price(self, item: Item) -> Item:
+        """Say what it costs."""
+        return item
+
+    @custom_handler(rest_path="/again/{count}", rest_method="GET")
+    @custom_handler(rest_path="/repeat/{count}", rest_method="GET")
+    def repeat(self, count: int, text: str | None = None) -> list[str]:
+        return [text or ""] * count
+
+    @custom_handler(rest_path="/message")
+    def message(self, request: InferenceRequest) -> InferenceResponse:
+        return InferenceResponse(model_name=self.name, outputs=[])
+
+
+@pytest.fixture(scope="module")
+def handling(serving_of):
+    """Return a server with two models that have the same schema under one name."""
+    settings = [
+        ModelSettings(name="a b", implementation=Handling),
+        ModelSettings(name="declared", implementation=MLModel),
+    ]
+    with serving_of(*settings) as serving:
+        yield serving
+
+
+@pytest.mark.parametrize("path", ["/v2/docs/dataplane.json", "/v2/models/a%20b/docs/dataplane.json"])
+def test_custom_handlers_are_in_the_document_which_stays_valid(handling, path):
+    document = handling.get(path).json()
+
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert document["openapi"] == "3.1.0"
+    base = "" if path.startswith("/v2/docs") else "/v2/models/a%20b"
+    price = document["paths"][f"{base}/price"]["post"]
+    body = price["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    schema = document["components"]["schemas"][body.rpartition("/")[2]]
+    assert (body, sorted(schema["properties"])) == ("#/components/schemas/a.20b.Item", ["cost", "name"])
+    assert price["summary"] == "Say what it costs."
+    assert price["responses"]["400"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}
+    parameters = document["paths"][f"{base}/repeat/{{count}}"]["get"]["parameters"]
+    assert {parameter["name"]: parameter["in"] for parameter in parameters} == {"count": "path", "text": "query"}
+    message = document["paths"][f"{base}/message"]["post"]
+    assert message["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/InferenceRequest")
+
+
+def test_a_model_without_handlers_has_a_document_without(handling):
+    document = handling.get("/v2/models/declared/docs/dataplane.json").json()
+
+    assert document["openapi"] == "3.0.3"
+    assert [tag["name"] for tag in document["tags"]] == ["Inference", "Metadata", "Health"]

@@ -54,6 +54,7 @@ class ServerCall(StreamIterator[Any]):
         status: How it ended; `None` until then.
         asked: What its last message asks for, where it is one for a model.
         trace: Its span, if it is traced.
+        trailing: What is sent after the answers of a stream, once it ends well.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class ServerCall(StreamIterator[Any]):
         self.status: Status | None = None
         self.asked: ProtobufHead | None = None
         self.trace: CallTrace | None = None
+        self.trailing: Sequence[Header] = ()
         self._stream = stream
         self._connection = connection
         self._observer = observer
@@ -240,7 +242,8 @@ class ServerCall(StreamIterator[Any]):
         try:
             await self.method.func(self)
             if self.status is None:
-                self._finish(Status.OK, OK_TRAILERS)
+                extra = header_block(self.trailing) if self.trailing else b""
+                self._finish(Status.OK, OK_TRAILERS + extra)
         except asyncio.CancelledError:
             if self.status is None:
                 raise

@@ -14,7 +14,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from mlcore_protocol.protobuf import inference
 
-from transport_grpc.services.infer import request_of
+from transport_grpc.services.infer import metadata_of, request_of
 from transport_grpc.status import failure
 
 if TYPE_CHECKING:
@@ -146,6 +146,8 @@ class _Session:
         try:
             async with aclosing(self._stream(request)) as answers:
                 async for answer in answers:
+                    if answer.headers:
+                        self._call.trailing = metadata_of(answer.headers)
                     size = sum(map(len, answer.buffers))
                     await self._call.send_message([_INFER_RESPONSE + _varint(size), *answer.buffers])
         except Exception as error:  # told to the client, whatever it is
@@ -194,6 +196,8 @@ class BareStreamInfer:
             request, _ = request_of(body, call)
             async with aclosing(self._stream(request)) as answers:
                 async for answer in answers:
+                    if answer.headers:
+                        call.trailing = metadata_of(answer.headers)
                     await call.send_message(answer.buffers)
         if is_empty:
             raise GRPCError(Status.INVALID_ARGUMENT, "the stream has no request")
