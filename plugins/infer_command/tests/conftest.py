@@ -14,7 +14,7 @@ from command_infer.command import INFER
 from command_infer.options import options_of
 from command_infer.run import answer_file
 from mlcore import MLModel
-from mlcore.errors import InferenceError, NotFoundError
+from mlcore.errors import InferenceError, NotFoundError, UnavailableError
 from mlcore.server import Server
 from mlcore.settings import ModelSettings
 from mlcore.types import InferenceRequest, InferenceResponse, Parameters, ResponseOutput
@@ -28,9 +28,11 @@ class Twice(MLModel):
     """Doubles numbers, row by row; some of them it cannot stand."""
 
     asked: list[InferenceRequest]
+    busy: int
 
     def load(self) -> bool:
         self.asked = []
+        self.busy = 2
         return True
 
     def predict(self, payload: InferenceRequest) -> InferenceResponse:
@@ -40,6 +42,9 @@ class Twice(MLModel):
             raise InferenceError("x: 400 is too much")
         if (x == 404).any():
             raise NotFoundError("there is no row 404")
+        if (x == 503).any() and self.busy:
+            self.busy -= 1
+            raise UnavailableError("come again", retry_after_s=0)
         if (x == 500).any():
             raise RuntimeError("not foreseen")
         y = ResponseOutput(name="y", shape=list(x.shape), datatype="FP64", data=x * 2)

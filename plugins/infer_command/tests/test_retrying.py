@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import ssl
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+import trustme
 from command_infer import asking
 
 ANSWER = (200, {}, {"model_name": "twice", "outputs": []})
@@ -21,7 +23,7 @@ def impatient(monkeypatch):
 
 
 @asynccontextmanager
-async def scripted(*answers, ready=READY):
+async def scripted(*answers, ready=READY, tls=None):
     """Serve these answers to infer requests, one after the other and then the last; yield the address and requests."""
     asked = []
     left = list(answers)
@@ -48,9 +50,9 @@ async def scripted(*answers, ready=READY):
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
     finally:
         server.close()
 
@@ -164,6 +166,38 @@ async def test_an_answer_that_takes_too_long_is_an_error_and_not_asked_for_again
 
     assert done.code in (1, 2)  # on a machine that stands still, the question whether the model is ready takes too long
     assert "no answer within 0.5 s" in (done.lines[0]["error"]["msg"] if done.lines else done.said)
+
+
+@pytest.mark.parametrize("transport", ["rest", "grpc"])
+async def test_a_model_that_is_not_available_is_asked_again_over_both_transports(served, infer, numbers, transport):
+    done = await infer([numbers(503)], "-u", getattr(served, transport), "-v")
+
+    assert (done.code, done.lines[0]["outputs"][0]["data"]) == (0, [1006])
+    assert done.said.count("come again; again in 0.") == 2
+
+
+async def test_a_grpc_server_that_hangs_up_is_tried_again_and_then_given_up(infer, numbers):
+    async with scripted(LOST, ready=LOST) as (url, _):
+        done = await infer([numbers(1)], "-u", url.replace("http", "grpc"), "-r", "1", "-v", "--timeout", "20")
+
+    assert (done.code, done.lines) == (2, [])
+    assert done.said.count("; again in ") == 1
+
+
+async def test_a_certificate_is_checked_unless_the_user_says_no(infer, numbers, monkeypatch, tmp_path):
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    async with scripted(ANSWER, tls=tls) as (url, asked):
+        refused = await infer([numbers(1)], "-u", url)
+        careless = await infer([numbers(1)], "-u", url, "--insecure")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        trusted = await infer([numbers(1)], "-u", url)
+
+    assert (refused.code, refused.lines) == (2, [])
+    assert "mlcore: error: no encrypted connection to https://127.0.0.1" in refused.said
+    assert (careless.code, trusted.code, len(asked)) == (0, 0, 2)
 
 
 async def test_a_request_is_sent_as_it_stands_in_the_file_with_the_headers_that_were_given(infer, numbers):

@@ -37,6 +37,7 @@ class Output:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self.is_terminal = os.isatty(descriptor)
         self.is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         self.done = Done()
         self.failed = 0

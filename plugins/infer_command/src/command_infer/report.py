@@ -18,6 +18,7 @@ class Report:
         verbosity: 0, 1 to say what fails, 2 to say everything.
         failed_before: Lines that an earlier run has answered with an error.
         done_before: Lines that an earlier run has answered.
+        has_bar: Whether to show one.
 
     Attributes:
         done: Lines that this run has answered.
@@ -25,7 +26,7 @@ class Report:
         shows_all: Whether requests and answers are to be shown.
     """
 
-    def __init__(self, size: int | None, verbosity: int, done_before: int, failed_before: int) -> None:
+    def __init__(self, size: int | None, verbosity: int, done_before: int, failed_before: int, has_bar: bool) -> None:
         self.done = 0
         self.failed = 0
         self._failures: set[int] = set()
@@ -34,7 +35,7 @@ class Report:
         self._done_before = done_before
         self._failed_before = failed_before
         self._began = time.monotonic()
-        self._bar = _bar(size) if sys.stderr.isatty() else None
+        self._bar = _bar(size) if has_bar else None
 
     def __enter__(self) -> Self:
         if self._bar is not None:

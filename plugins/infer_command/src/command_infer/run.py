@@ -54,7 +54,8 @@ async def answer_file(options: Options) -> int:
         try:
             if output.done.has_gaps and not options.as_completed:
                 raise SettingsError("--resume: the output is not in the order of the input; add --as-completed")
-            report = Report(lines.size, options.verbosity, len(output.done), output.failed)
+            has_bar = sys.stderr.isatty() and not output.is_terminal  # one of the two fits on it
+            report = Report(lines.size, options.verbosity, len(output.done), output.failed, has_bar)
             return await _Run(options, lines, output, report).run()
         finally:
             output.close()
