@@ -73,7 +73,8 @@ def _settings_page() -> str:
         "directory, then from `settings.json` in the folder that it serves, then from variables of MLServer, "
         "`MLSERVER_...`, which keep the rank that they have there; the first that has a value wins. In the "
         "environment a name has a prefix and is in upper case, `MLCORE_HTTP_PORT`; lists and objects are JSON. An "
-        "unknown name is an error everywhere.",
+        "unknown name is an error everywhere. `mlcore check` and the start warn of settings that have no effect, "
+        "such as `threads` on an async `predict`.",
         "## `settings.json`: a server",
         _table(Settings, "MLCORE_"),
         "### `cors_settings`",

@@ -125,7 +125,7 @@ def test_lines_may_be_written_as_mlcore_writes_them(written, to_file):
     ("settings", "message"),
     [
         ("nothing.json", "logging_settings: nothing.json: there is no such file"),
-        ("nothing.ini", "logging_settings: there is no file 'nothing.ini'"),
+        ("nothing.ini", "logging_settings: nothing.ini: there is no such file"),
         (
             {"handlers": {"x": {"class": "nothing.Here"}}},
             "logging_settings: logging cannot be set up so: Unable to con",

@@ -157,6 +157,16 @@ def test_what_has_no_use_here_is_passed_over_and_said_so(folder, file):
     assert model.remarks == [f"m.json: warm_workers has no effect. {MODEL_SETTINGS['warm_workers'].difference}"]
 
 
-def test_an_option_of_that_name_is_refused():
-    with pytest.raises(SettingsError, match="option metrics_dir: unknown setting"):
+def test_elsewhere_it_is_refused_with_the_reason_and_not_with_a_name_that_looks_alike(monkeypatch, file):
+    with pytest.raises(SettingsError, match=r"option metrics_dir: unknown setting. Workers hand what they measure to"):
         read_settings(None, {"metrics_dir": "x"})
+
+    monkeypatch.setenv("MLCORE_METRICS_DIR", "x")
+    monkeypatch.setenv("MLCORE_MODEL_WARM_WORKERS", "1")
+
+    with pytest.raises(SettingsError, match=r"MLCORE_METRICS_DIR: unknown setting. Workers hand what they measure to"):
+        read_settings()
+    with pytest.raises(
+        SettingsError, match=r"MLCORE_MODEL_WARM_WORKERS: unknown setting. It has no effect in MLServer"
+    ):
+        read_model_settings(file(implementation="sklearn"))

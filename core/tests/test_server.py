@@ -9,6 +9,7 @@ import time
 
 import pytest
 from mlcore import MLModel, ModelSettings, Server, Settings, hookimpl
+from mlcore.engines.inline import InlineEngine
 from mlcore.errors import (
     FailedPreconditionError,
     ModelLoadError,
@@ -496,6 +497,24 @@ def test_an_engine_of_a_plugin_can_be_named_by_its_distribution(models):
     with pytest.raises(FailedPreconditionError, match="the engine 'inline' is offered by mlcore-core and python"):
         Server(models=models, plugins=[Plugin], transports=[])
     Server(models=models, plugins=[Plugin], transports=[], engine="python#inline")
+
+
+async def test_an_engine_has_the_time_of_its_setting_to_stop():
+    class Timed(InlineEngine):
+        async def stop(self, grace_s=5.0):
+            graces.append(grace_s)
+
+    class Plugin:
+        @hookimpl
+        def mlcore_engines(self):
+            return {"timed": Timed}
+
+    graces = []
+    for settings in ({}, {"parallel_workers_timeout": 12.5}):
+        async with Server(".", plugins=[Plugin], transports=[], engine="timed", **settings):
+            pass
+
+    assert graces == [5.0, 12.5]
 
 
 # --- run ---

@@ -27,31 +27,30 @@ def apply_logging_settings(given: dict[str, Any] | str) -> None:
     Raises:
         SettingsError: The file cannot be read, or the set-up is wrong.
     """
+    found = read_logging_settings(given)
     try:
-        if isinstance(given, str) and not _is_json(given):
-            if not Path(given).is_file():
-                raise SettingsError(f"{_NAME}: there is no file '{given}'")
-            logging.config.fileConfig(given, disable_existing_loggers=False)
+        if isinstance(found, str):
+            logging.config.fileConfig(found, disable_existing_loggers=False)
         else:
-            logging.config.dictConfig(_complete(logging_object(given)))
-    except SettingsError:
-        raise
+            logging.config.dictConfig(_complete(found))
     except Exception as error:  # what a set-up calls may raise anything
         why = f"{error}: {error.__cause__}" if error.__cause__ is not None else str(error)
         raise SettingsError(f"{_NAME}: logging cannot be set up so: {why}") from error
 
 
-def logging_object(given: dict[str, Any] | str) -> dict[str, Any]:
-    """Return the object for `dictConfig`, of the settings themselves or of a `.json` file.
+def read_logging_settings(given: dict[str, Any] | str) -> dict[str, Any] | str:
+    """Return the object for `dictConfig`, or the path of a file for `fileConfig`. Nothing is set up.
 
     Raises:
-        SettingsError: The file cannot be read, or is no JSON object.
+        SettingsError: There is no such file, or it ends with `.json` and is none.
     """
-    return given if isinstance(given, dict) else read_json(Path(given), f"{_NAME}: {given}")
-
-
-def _is_json(path: str) -> bool:
-    return Path(path).suffix == ".json"
+    if isinstance(given, dict):
+        return given
+    if Path(given).suffix == ".json":
+        return read_json(Path(given), f"{_NAME}: {given}")
+    if not Path(given).is_file():
+        raise SettingsError(f"{_NAME}: {given}: there is no such file")
+    return given
 
 
 def _complete(given: dict[str, Any]) -> dict[str, Any]:

@@ -111,6 +111,13 @@ MODEL_PARAMETERS: dict[str, Setting] = {
     "extra": Setting("{}"),
 }
 
+
+def why_useless(name: str) -> str:
+    """Return why a setting of MLServer has no use here; empty for any other name."""
+    setting = SERVER_SETTINGS.get(name) or MODEL_SETTINGS.get(name)
+    return setting.difference if setting is not None and setting.is_useless else ""
+
+
 # What other names that begin with `MLSERVER_` are for, and what does it here. MLServer passes over all others.
 OTHER_VARIABLES: dict[str, str] = {
     "MLSERVER_MODELS_DIR": "the folder that its image serves; here it is an argument: mlcore serve FOLDER",

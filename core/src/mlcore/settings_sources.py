@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings
 
 from mlcore.errors import SettingsError
-from mlcore.mlserver_settings import MODEL_SETTINGS, SERVER_SETTINGS
+from mlcore.mlserver_settings import MODEL_SETTINGS, SERVER_SETTINGS, why_useless
 from mlcore.near import nearest, show
 from mlcore.settings import ModelParameters, ModelSettings, Settings
 from mlcore.settings_file import read_json
@@ -168,7 +168,8 @@ def _mistakes(error: ValidationError, kind: type[BaseModel], sources: list[Sourc
         source = max(sources, key=lambda source: _depth(source.values, path))
         name = source.called(".".join(map(str, path)))
         if mistake["type"] == "extra_forbidden":
-            hint = nearest(str(path[-1]), _names_at(kind, path[:-1]))
+            useless = why_useless(str(path[-1])) if len(path) == 1 else ""
+            hint = f". {useless}" if useless else nearest(str(path[-1]), _names_at(kind, path[:-1]))
             if kind is ModelParameters and not hint:
                 hint = "; settings of the runtime go into parameters.extra"
             yield f"{name}: unknown setting{hint}"

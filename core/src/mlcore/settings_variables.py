@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
 
 from mlcore.errors import SettingsError
-from mlcore.mlserver_settings import MODEL_PARAMETERS, MODEL_SETTINGS, OTHER_VARIABLES, SERVER_SETTINGS
+from mlcore.mlserver_settings import (
+    MODEL_PARAMETERS,
+    MODEL_SETTINGS,
+    OTHER_VARIABLES,
+    SERVER_SETTINGS,
+    why_useless,
+)
 from mlcore.near import nearest, show
 from mlcore.settings import Settings
 
@@ -115,13 +121,18 @@ class Variables:
         prefix = kinds[0].model_config["env_prefix"]
         known = {name for kind in kinds for name in _names(kind)}
         unknown = [
-            f"{origin.place}{name}: unknown setting{nearest(name, known, prefix)}"
+            f"{origin.place}{name}: unknown setting{_hint(name, known, prefix)}"
             for origin in self._origins
             for name in sorted(origin.values)
             if name not in known and _is_of_model(name) == (prefix == _MODEL_PREFIX)
         ]
         if unknown:
             raise SettingsError("\n".join(unknown))
+
+
+def _hint(name: str, known: set[str], prefix: str) -> str:
+    useless = why_useless(name.removeprefix(prefix).lower())
+    return f". {useless}" if useless else nearest(name, known, prefix)
 
 
 def _with_prefix(prefix: str, variables: Mapping[str, str | None]) -> dict[str, str]:

@@ -161,6 +161,13 @@ def test_an_environment_of_a_models_own_without_workers_is_a_problem(check, mode
     )
 
 
+def test_a_set_up_of_logging_that_is_not_there_is_a_problem(check, model, repository):
+    model("a")
+    (repository / "settings.json").write_text('{"logging_settings": "nothing.json"}')
+
+    assert check()[0][0] == "logging_settings: nothing.json: there is no such file"
+
+
 def test_variables_of_mlserver_are_a_warning(check, model, monkeypatch):
     model("a")
     monkeypatch.setenv("MLSERVER_HTTP_PORT", "0")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from mlcore.cli import main
@@ -51,6 +52,16 @@ def test_wrong_settings_are_exit_2_with_one_line(mlcore, arguments, error):
     done = mlcore(*arguments)
 
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{ERROR}{error}\n")
+
+
+def test_without_a_folder_the_root_of_the_repository_is_served_with_the_settings_that_are_here(mlcore, monkeypatch):
+    monkeypatch.setenv("MLCORE_MODEL_REPOSITORY_ROOT", "of-the-environment")
+    assert "'of-the-environment' is not a folder" in mlcore("serve").stderr
+    monkeypatch.delenv("MLCORE_MODEL_REPOSITORY_ROOT")
+
+    Path("settings.json").write_text('{"model_repository_root": "of-the-file"}')
+
+    assert "'of-the-file' is not a folder" in mlcore("serve").stderr
 
 
 def test_every_mistake_in_the_settings_is_a_line(mlcore, repository, monkeypatch):

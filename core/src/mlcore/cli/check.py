@@ -87,10 +87,16 @@ def _server_settings(folder: Path) -> tuple[Settings | None, list[str]]:
 
 def _server_problems(settings: Settings, plugins: Plugins) -> list[str]:
     from mlcore.engine import find_engine
-    from mlcore.errors import MLCoreError
+    from mlcore.errors import MLCoreError, SettingsError
+    from mlcore.logging_settings import read_logging_settings
     from mlcore.transport import find_transports
 
     problems = []
+    if settings.logging_settings is not None:
+        try:
+            read_logging_settings(settings.logging_settings)
+        except SettingsError as error:
+            problems.append(str(error))
     for find in (find_engine, find_transports):
         try:
             find(settings, plugins)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlcore.commands import Command
@@ -34,7 +35,9 @@ _OPTIONS: dict[str, tuple[str, type, str]] = {
 
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "folder", nargs="?", default=".", help="folder with a model-settings.json, or with such folders (default: here)"
+        "folder",
+        nargs="?",
+        help="folder with a model-settings.json, or with such folders (default: model_repository_root, here)",
     )
     for option, (name, kind, text) in _OPTIONS.items():
         parser.add_argument(option, dest=name, type=kind, help=text, metavar=kind.__name__.upper())
@@ -54,11 +57,16 @@ def _run(given: Namespace) -> int:
     from mlcore.errors import SettingsError
     from mlcore.logs import set_up_logging
     from mlcore.server import Server, run_until_stopped
+    from mlcore.settings_sources import read_settings
     from mlcore.telemetry.sdk import set_up_telemetry
 
     names = [name for name, _, _ in _OPTIONS.values()] + ["strict", "debug", "use_structured_logging"]
     options: dict[str, Any] = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-    server = Server(given.folder, **options)
+    if given.folder is None:
+        settings = read_settings(Path.cwd(), options)
+        server = Server(settings.model_repository_root, settings=settings)
+    else:
+        server = Server(given.folder, **options)
     if not server.transports:
         raise SettingsError("no transport is installed, so nobody could ask; pip install mlcore-server")
     set_up_logging(server.settings)
