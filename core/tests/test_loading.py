@@ -150,6 +150,13 @@ async def test_a_name_of_another_server_that_nobody_provides_is_named_whole(reas
     )
 
 
+async def test_a_runtime_of_another_server_is_not_to_be_installed(reason):
+    assert await reason("from mlserver_wave import WaveModel") == (
+        "implementation: 'my_model.MyModel' needs the module 'mlserver_wave', a runtime that needs MLServer itself; "
+        "let the model's class use mlcore's, or the library itself; a plugin for it may be installable as runtime-wave"
+    )
+
+
 async def test_nobody_is_told_to_install_mlcore_from_a_public_index(reason):
     assert await reason("import mlcore.nothing_like_it") == (
         "implementation: 'my_model.MyModel' needs the module 'mlcore.nothing_like_it', which this version of mlcore "

@@ -156,6 +156,11 @@ def _needed(missing: str) -> str:
         )
     if top == "mlserver":
         return f"the module '{missing}', which is not among the names of MLServer that mlcore-mlserver provides"
+    if top.startswith("mlserver_"):
+        return (
+            f"the module '{missing}', a runtime that needs MLServer itself; let the model's class use mlcore's, or the "
+            f"library itself{_offered_as(missing)}"
+        )
     return (
         f"the module '{missing}', which is neither in the model's folder nor installed; put it there, or install it "
         f"where the server runs: pip install {_INSTALLED_AS.get(top, top)}"

@@ -171,7 +171,7 @@ def test_a_folder_that_is_none_is_an_error(tmp_path, capsys):
         ("import mlserver\nmlserver.nothing()", "mlserver.nothing: mlcore-mlserver has no such name"),
         (
             "from mlserver_lightgbm import LightGBMModel",
-            "import of mlserver_lightgbm: mlcore has no runtime for LightGBM",
+            "import of mlserver_lightgbm: it needs MLServer itself, and",
         ),
         (
             "import mlserver\ndef f(self): self.settings.name = 'x'",

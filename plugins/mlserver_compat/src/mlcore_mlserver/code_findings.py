@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mlcore_mlserver.finding import Finding
-from mlcore_mlserver.missing_runtimes import advice
+from mlcore_mlserver.missing_runtimes import MISSING, REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,10 +92,19 @@ def _of_target(target: ast.AST) -> Iterator[Finding]:
 
 
 def _of_module(module: str, line: int) -> Iterator[Finding]:
-    told = advice(module)
-    if told and find_spec(module.partition(".")[0]) is None:
-        yield Finding(f"import of {module}: {told}", line, needs_change=True)
-    elif module.partition(".")[0] == _PACKAGE and not _exists(module):
+    top = module.partition(".")[0]
+    if top in REPLACED:
+        yield Finding(
+            f"import of {module}: it needs MLServer itself; use the runtime of {REPLACED[top]}", line, needs_change=True
+        )
+    elif top in MISSING:
+        yield Finding(
+            f"import of {module}: it needs MLServer itself, and mlcore has no runtime for {MISSING[top]} yet; use that "
+            "library in the model's class",
+            line,
+            needs_change=True,
+        )
+    elif top == _PACKAGE and not _exists(module):
         yield Finding(f"import of {module}: mlcore-mlserver has no such module", line, needs_change=True)
 
 
