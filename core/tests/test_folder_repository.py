@@ -326,6 +326,17 @@ def test_a_copy_of_small_files_has_the_same_stamp_and_an_artefact_elsewhere_coun
     assert [folder.stamp(entry) for entry in folder.entries()] != [first]
 
 
+def test_a_large_file_counts_by_its_time(put, repository, runtimes):
+    folder = FolderRepository(repository, runtimes)
+    weights = put("a", name="a") / "weights.bin"
+    weights.write_bytes(bytes(100_000))
+    (first,) = map(folder.stamp, folder.entries())
+
+    os.utime(weights, (1, 1))
+
+    assert [folder.stamp(entry) for entry in folder.entries()] != [first]
+
+
 def test_a_model_that_is_broken_has_another_stamp_when_it_is_broken_otherwise(put, repository, runtimes):
     folder = FolderRepository(repository, runtimes)
     stamps = []

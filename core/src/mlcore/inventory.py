@@ -63,7 +63,7 @@ class Inventory:
         except MLCoreError:
             raise
         except Exception as error:  # a user's repository may raise anything
-            raise SettingsError(f"the model repository cannot be read: {type(error).__name__}: {error}") from error
+            raise _unreadable(error) from error
         if wanted is not None:
             entries = [entry for entry in entries if entry.name != name] + wanted
         for entry in entries:
@@ -82,4 +82,13 @@ class Inventory:
         """Return what one model consists of now."""
         if self.repository is None or (entry.name, entry.version) in self._given:
             return "given in Python"
-        return self.repository.stamp(entry)
+        try:
+            return self.repository.stamp(entry)
+        except MLCoreError:
+            raise
+        except Exception as error:  # a user's repository may raise anything
+            raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> SettingsError:
+    return SettingsError(f"the model repository cannot be read: {type(error).__name__}: {error}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -108,8 +109,8 @@ class Watch:
             await asyncio.sleep(max(self._settle_s / _LOOKS, used_s / _PART))
             try:
                 look = await asyncio.to_thread(self._look)
-            except Exception as error:  # a user's repository may raise anything
-                self._say_once(str(error) if isinstance(error, MLCoreError) else f"{type(error).__name__}: {error}")
+            except MLCoreError as error:
+                self._say_once(str(error))
                 continue
             self._say_once("")
             used_s = look.used_s
@@ -160,7 +161,10 @@ class Watch:
             log.warning("a new model is not loaded", **named(key), reason=entry.problem)
         elif state.is_wanted if state is not None else self._loads_new:
             self._note_pace(key, now)
-            log.info("the model has changed, and is loaded" if state else "a new model is loaded", **named(key))
+            log.info(
+                "the model has changed, so it is loaded again" if state else "a new model is there, so it is loaded",
+                **named(key),
+            )
             self._begin(key, is_gone=False)
 
     def _let_go(self, key: Key) -> None:
@@ -197,16 +201,12 @@ class Watch:
         task.add_done_callback(lambda _: self._tasks.pop(key))
 
     async def _change(self, key: Key, is_gone: bool) -> None:
-        try:
+        with suppress(MLCoreError):  # the log and the model's state say why
             if is_gone:
                 await self._lifecycle.unload_gone(key)
             else:
                 async with self._turns:
                     await self._lifecycle.load_changed(key)
-        except MLCoreError:
-            pass  # the log and the model's state say why
-        except Exception:  # a user's repository may raise anything
-            log.exception("the change of a model could not be followed", **named(key))
 
     def _wait_s(self, key: Key) -> float:
         """Return how long a model has to stay as it is: the longer, the more often it was loaded for nothing."""
