@@ -166,7 +166,5 @@ def test_elsewhere_it_is_refused_with_the_reason_and_not_with_a_name_that_looks_
 
     with pytest.raises(SettingsError, match=r"MLCORE_METRICS_DIR: unknown setting. Workers hand what they measure to"):
         read_settings()
-    with pytest.raises(
-        SettingsError, match=r"MLCORE_MODEL_WARM_WORKERS: unknown setting. It has no effect in MLServer"
-    ):
+    with pytest.raises(SettingsError, match=r"MLCORE_MODEL_WARM_WORKERS: unknown setting. MLServer does nothing"):
         read_model_settings(file(implementation="sklearn"))

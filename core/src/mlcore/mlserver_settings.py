@@ -94,7 +94,7 @@ MODEL_SETTINGS: dict[str, Setting] = {
     ),
     "warm_workers": Setting(
         "false",
-        "It has no effect in MLServer either; here `warmup` holds requests to run before the model serves: remove it.",
+        "MLServer does nothing with it either; here `warmup` holds requests to run before the model serves: remove it.",
         True,
     ),
 }
@@ -118,9 +118,18 @@ def why_useless(name: str) -> str:
     return setting.difference if setting is not None and setting.is_useless else ""
 
 
+_OF_CORS = "a part of `cors_settings` there; here these are one variable, `MLCORE_CORS_SETTINGS`, an object in JSON"
+
 # What other names that begin with `MLSERVER_` are for, and what does it here. MLServer passes over all others.
 OTHER_VARIABLES: dict[str, str] = {
     "MLSERVER_MODELS_DIR": "the folder that its image serves; here it is an argument: mlcore serve FOLDER",
     "MLSERVER_ENV_TARBALL": "the environment of its image; here a model names its own: `environment_tarball`",
+    "MLSERVER_ALLOW_ORIGINS": _OF_CORS,
+    "MLSERVER_ALLOW_ORIGIN_REGEX": _OF_CORS,
+    "MLSERVER_ALLOW_CREDENTIALS": _OF_CORS,
+    "MLSERVER_ALLOW_METHODS": _OF_CORS,
+    "MLSERVER_ALLOW_HEADERS": _OF_CORS,
+    "MLSERVER_EXPOSE_HEADERS": _OF_CORS,
+    "MLSERVER_MAX_AGE": _OF_CORS,
     "MLSERVER_PATH": "where its image keeps MLServer; here is no such place",
 }

@@ -148,8 +148,11 @@ def test_settings_without_effect_are_warnings_and_no_problems(check, model, repo
     assert lines[-1] == "2 models checked, 0 problems, 6 warnings"
 
 
-def test_an_environment_of_a_models_own_without_workers_is_a_problem(check, model):
-    model("a", parameters={"environment_path": "venv"})
+@pytest.mark.parametrize("settings", [{}, {"parallel_workers": 0}])
+def test_an_environment_of_a_models_own_without_workers_is_a_problem(check, model, monkeypatch, settings):
+    if settings:
+        monkeypatch.setenv("MLCORE_PARALLEL_WORKERS", "1")
+    model("a", parameters={"environment_path": "venv"}, **settings)
 
     assert check() == (
         [

@@ -58,7 +58,8 @@ def _run(given: Namespace) -> int:
         else:
             found, remarks = _checked(entry.settings, plugins, folder)
             if settings is not None:
-                found += [] if has_workers else _place_problems(entry.settings)
+                has_worker = has_workers and entry.settings.parallel_workers != 0
+                found += [] if has_worker else _place_problems(entry.settings)
                 remarks = [*of_model(entry.settings, settings, has_workers), *remarks]
             warnings += [f"{name}: {remark}" for remark in remarks]
         problems += [f"{name}: {line}" for text in found for line in text.splitlines()]
