@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -58,12 +59,21 @@ def handler_app(model: MLModel, handlers: list[CustomHandler]) -> HandlerApp:
             logging_config=None,
             debug=False,
             pdb_on_exception=False,
-            exception_handlers={Exception: note_failure, HTTPException: note_failure},
+            exception_handlers=dict.fromkeys(_with_status(), note_failure),
             type_encoders=_TYPE_ENCODERS,
         )
     except Exception as error:  # whatever is wrong with a signature
         raise ModelLoadError(f"custom handlers: {error}") from error
     return HandlerApp(_described(handlers, routes), HandlerAnswers(model, cast("App", app)).answer)
+
+
+def _with_status() -> list[type[Exception]]:
+    """Return the classes of exceptions that Litestar would answer by itself, and that of all others."""
+    kinds: list[type[Exception]] = [Exception, HTTPException]
+    try:
+        return [*kinds, import_module("starlette.exceptions").HTTPException]
+    except ImportError:  # it comes with FastAPI, which need not be here
+        return kinds
 
 
 def _route(handler: CustomHandler) -> HTTPRouteHandler:
