@@ -1,6 +1,9 @@
 """`mlcore init`: a folder from a template, which serves."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -12,7 +15,7 @@ def test_every_template_makes_a_folder_that_can_be_checked(mlcore, tmp_path, tem
     done = mlcore("init", folder, "--template", template)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(f"next: mlcore serve {folder}, then see {folder}/README.md\n")
+    assert f"mlcore serve {folder}, then see {folder}/README.md\n" in done.stdout
     assert json.loads((folder / "model-settings.json").read_text())["name"] == "my-model"
     assert "{{" not in (folder / "README.md").read_text()
     checked = mlcore("check", folder)
@@ -70,8 +73,56 @@ def test_a_name_that_no_model_can_have_is_refused(mlcore, tmp_path, name, messag
     assert done.stderr.count("\n") == 1
 
 
-def test_an_unknown_template_lists_those_there_are(mlcore, tmp_path):
-    done = mlcore("init", tmp_path / "m", "-t", "magic")
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("magic", "no template is called 'magic'; there are custom, spacy, sklearn, plugin\n"),
+        ("costum", "no template is called 'costum'; did you mean 'custom'?\n"),
+        ("https://example.org/a/b", "For a template in a repository, run cookiecutter with its address\n"),
+    ],
+)
+def test_an_unknown_template_says_what_there_is(mlcore, tmp_path, template, message):
+    done = mlcore("init", tmp_path / "m", "-t", template)
 
     assert done.returncode == 2
-    assert "custom" in done.stderr
+    assert done.stderr.endswith(message)
+    assert not (tmp_path / "m").exists()
+
+
+def test_the_templates_are_listed(mlcore):
+    done = mlcore("init", "--list")
+
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["custom", "spacy", "sklearn", "plugin"]
+
+
+def test_a_plugin_is_a_distribution_that_keeps_the_contract_and_serves_its_example(mlcore, server, tmp_path):
+    folder = tmp_path / "runtime-my-own"
+    site = tmp_path / "site"
+
+    assert mlcore("init", folder, "-t", "plugin").returncode == 0
+    written = [file for file in folder.rglob("*") if file.is_file()]
+    assert not any("{{" in str(file) or "{{" in file.read_text() for file in written)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", site]
+    subprocess.run([*pip, folder], check=True)
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    contract = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert contract.returncode == 0, contract.stdout
+
+    running = server(folder / "example", env={"PYTHONPATH": str(site)})
+    answer = running.infer("example", {"name": "x", "shape": [2], "datatype": "FP64", "data": [1, 2]})
+
+    assert answer.json()["outputs"][0]["data"] == [3, 6]
+
+
+@pytest.mark.parametrize("name", ["runtime", "1st", "a.b", "früh"])
+def test_a_name_that_no_plugin_can_have_is_refused(mlcore, tmp_path, name):
+    done = mlcore("init", tmp_path / name, "-t", "plugin")
+
+    assert done.returncode == 2
+    assert "is no name for a plugin" in done.stderr
