@@ -6,6 +6,7 @@ import logging
 
 import pytest
 from mlcore import MLModel, ModelSettings
+from mlcore.handlers import custom_handler
 from mlcore.types import InferenceResponse
 
 from .conftest import text_request
@@ -17,6 +18,14 @@ class Breaking(MLModel):
     async def predict_stream(self, payloads):
         yield InferenceResponse(model_name=self.name, outputs=[])
         raise ValueError
+
+
+class Greeting(MLModel):
+    """Has a custom handler."""
+
+    @custom_handler(rest_path="/hello", rest_method="GET")
+    def hello(self) -> str:
+        return "hello"
 
 
 @pytest.fixture
@@ -40,6 +49,15 @@ def test_each_request_is_one_line(serve, lines, option):
     assert second.request_bytes > 50
     assert second.response_bytes > 50
     assert second.duration_ms > 0
+
+
+def test_the_line_of_a_custom_handler_names_its_model(serve, lines):
+    serving = serve(ModelSettings(name="greeting", implementation=Greeting), access_log=1)
+    serving.get("/hello", {"X-Request-Id": "r-1"})
+    serving.stop()
+
+    (line,) = lines()
+    assert (line.path, line.status, line.model, line.request_id) == ("/hello", 200, "greeting", "r-1")
 
 
 def test_a_line_has_the_id_that_the_answer_has(serve, lines):

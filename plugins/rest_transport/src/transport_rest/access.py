@@ -10,6 +10,7 @@ from mlcore.peek import id_of
 from mlcore.request_id import request_id_of
 
 from transport_rest.event_stream import FAILURE
+from transport_rest.handler_route import TARGET
 from transport_rest.infer_route import CALL, REQUEST_ID, target_of
 from transport_rest.status import CLIENT_GONE, shown_path
 
@@ -85,7 +86,7 @@ def _is_server_error(scope: Scope, status: int) -> bool:
 def _write(
     access_log: AccessLog, scope: Scope, status: int, since: float, received: int, sent: int, is_error: bool
 ) -> None:
-    model, version, _ = target_of(scope["raw_path"]) or (None, None, False)
+    target = scope.get(TARGET) or target_of(scope["raw_path"])
     client = scope.get("client")
     access_log.write(
         scope["method"],
@@ -96,8 +97,8 @@ def _write(
         response_bytes=sent,
         peer=client[0] if client else None,
         request_id=_id_of(scope),
-        model=model,
-        version=version,
+        model=None if target is None else target.model,
+        version=None if target is None else target.version,
         is_server_error=is_error,
     )
 
