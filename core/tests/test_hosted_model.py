@@ -16,6 +16,7 @@ from mlcore.errors import (
     InternalError,
     MLCoreError,
     OutputNotFoundError,
+    OverloadedError,
     UnsupportedMediaTypeError,
 )
 from mlcore.logs import request_context
@@ -269,7 +270,36 @@ async def test_plain_models_see_the_context_of_their_request(ask):
     assert sorted(seen) == [f"r-{number}" for number in range(5)]
 
 
-async def test_a_model_is_unloaded_after_a_request_that_was_too_late_has_left_its_thread(ask):
+@pytest.mark.parametrize("options", [{}, {"request_timeout": 0.1}])
+async def test_a_request_that_was_too_late_counts_until_its_thread_is_done_with_it(ask, until, options):
+    begun, released = threading.Event(), threading.Event()
+    done = []
+
+    class Slow(MLModel):
+        def predict(self, payload):
+            begun.set()
+            released.wait(60)
+            done.append(payload.id)
+            return answer()
+
+    slow = ModelSettings(name="m", implementation=Slow, max_queue_size=0, **options)
+    parameters = {} if options else {"timeout": 50_000}
+    async with Server(models=[slow], transports=[]) as server:
+        model = server.control.lifecycle.registry.find("m", None)
+        while not begun.is_set():  # a busy machine may not begin in time
+            with pytest.raises((DeadlineExceededError, OverloadedError)):
+                await ask(server, "m", id="late", parameters=parameters)
+        assert model.under_way == 1
+        with pytest.raises(OverloadedError):
+            await ask(server, "m", id="refused")
+        released.set()
+        await until(lambda: model.under_way == 0)
+
+    assert done == ["late"]
+
+
+@pytest.mark.parametrize("padding", ["", " " * 100_000], ids=["seen by the front", "seen by the host"])
+async def test_a_model_is_unloaded_after_a_request_that_was_too_late_has_left_its_thread(ask, padding):
     order = []
     released = threading.Event()
 
@@ -284,7 +314,7 @@ async def test_a_model_is_unloaded_after_a_request_that_was_too_late_has_left_it
 
     async with Server(models=[ModelSettings(name="m", implementation=Slow, threads=2)], transports=[]) as server:
         with pytest.raises(DeadlineExceededError):
-            await ask(server, "m", parameters={"timeout": 50_000})
+            await ask(server, "m", parameters={"timeout": 50_000, "padding": padding})
         unload = asyncio.create_task(server.control.unload("m"))
         await asyncio.wait({unload}, timeout=0.1)
         released.set()

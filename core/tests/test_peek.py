@@ -4,7 +4,7 @@ import json
 
 import pytest
 from mlcore.engine import Call
-from mlcore.peek import id_of, urgency_of
+from mlcore.peek import id_of, may_have_time, urgency_of
 from mlcore.request_parameters import LOWEST
 from mlcore_protocol.protobuf_format import PROTOBUF
 from mlcore_protocol.protobuf_wire import with_length
@@ -26,6 +26,16 @@ def test_what_a_json_head_says_is_seen(parameters: object, expected: tuple[int, 
     plain = {"id": "1", "inputs": [{"name": "x", "data": [[1, 2]]}], "parameters": parameters}
 
     assert urgency_of(Call("m", None, "application/json", json.dumps(plain).encode())) == expected
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, lambda body: memoryview(bytearray(body))])
+def test_a_call_that_may_have_a_time_of_its_own_is_told_by_its_head(kind) -> None:
+    head = b'{"parameters": {"timeout": 2}}'
+
+    assert may_have_time(Call("m", None, "application/json", kind(head)))
+    assert may_have_time(Call("m", None, "application/octet-stream", kind(head + bytes(10**6)), len(head)))
+    assert not may_have_time(Call("m", None, "application/octet-stream", kind(b"{}timeout"), 2))
+    assert not may_have_time(Call("m", None, "application/json", kind(head + b" " * 10**6)))
 
 
 def test_only_the_head_is_read_where_binary_data_follow() -> None:

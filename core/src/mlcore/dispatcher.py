@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mlcore.deadline import too_late
 from mlcore.errors import DeadlineExceededError, UnavailableError
-from mlcore.peek import urgency_of
+from mlcore.peek import may_have_time, urgency_of
 from mlcore.request_parameters import LOWEST
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Dispatcher:
         limit_s = served.model.settings.request_timeout or self._request_timeout_s
         if limit_s is not None:
             _shorten(call, limit_s)
-        if not served.has_room:
+        if not served.has_room or may_have_time(call):
             priority, timeout_s = urgency_of(call)
             if timeout_s is not None:
                 _shorten(call, timeout_s)

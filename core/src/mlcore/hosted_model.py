@@ -82,7 +82,11 @@ class HostedModel:
         """
         steps, wire_format, request, deadline = self._decoded(call)
         try:
-            response = await (self._predict(request) if deadline is None else self._in_time(call, request, deadline))
+            if deadline is None or deadline == call.deadline:
+                # The front keeps the time: it cancels, and counts the call as under way until a thread is done with it.
+                response = await self._predict(request)
+            else:
+                response = await self._in_time(call, request, deadline)
         except MLCoreError:
             raise
         except (Exception, SystemExit, asyncio.CancelledError) as error:
@@ -125,7 +129,7 @@ class HostedModel:
             forget(type(self._model))
 
     async def _in_time(self, call: Call, request: InferenceRequest, deadline: float) -> Any:
-        """Predict, unless it takes too long.
+        """Predict, unless it takes longer than the request says, where the front has not seen that.
 
         The answer does not wait for a plain predict, which cannot be stopped; its thread is free when it ends.
         """
