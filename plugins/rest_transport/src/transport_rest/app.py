@@ -12,7 +12,6 @@ from transport_rest.compression import compressing
 from transport_rest.control_routes import control_app
 from transport_rest.handler_route import HandlerRoute
 from transport_rest.infer_route import InferRoute
-from transport_rest.measured import measured
 
 if TYPE_CHECKING:
     from mlcore.control import ControlPlane
@@ -32,8 +31,6 @@ def build_app(settings: Settings, dispatcher: Dispatcher, control: ControlPlane)
         from transport_rest.cors import with_cors
 
         app = with_cors(app, settings.cors_settings)
-    if dispatcher.tallies.is_on:
-        app = measured(app, dispatcher.tallies)
     access_log = AccessLog.of(settings)
     app = errors_logged(app, access_log) if access_log.is_for_errors_only else logged(app, access_log)
     if is_tracing():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mlcore.errors import InferenceError, MLCoreError, UnavailableError
 
 from transport_rest.answer_headers import lines_of
-from transport_rest.protocol import CONNECTION
+from transport_rest.exchange import EXCHANGE
 from transport_rest.status import error_body, status_of, unexpected
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlcore.engine import Answer, Call
 
     from transport_rest.asgi import Message, Scope, Send
-    from transport_rest.protocol import HttpProtocol
+    from transport_rest.exchange import Exchange
 
 FAILURE = "transport_rest.failure"
 """Where the scope of a stream that the server or the model broke off has the error's code: its status is a good one."""
@@ -70,8 +70,8 @@ class EventStreams:
                         if not is_begun:
                             await begin(self._headers(call, answer))
                         await send({"type": "http.response.body", "body": event, "more_body": True})
-                        # A turn of the loop: what was written leaves at its end, and a full socket is noticed, even if
-                        # the model never waits.
+                        # A turn of the loop: others get theirs, and a client that has gone is noticed, even if the
+                        # model never waits.
                         await asyncio.sleep(0)
                 last = b""
             except Exception as error:
@@ -82,10 +82,10 @@ class EventStreams:
                 await begin([])
             await send(_end(last))
         except asyncio.CancelledError:
-            connection: HttpProtocol = scope[CONNECTION]
-            if connection.is_lost or not is_begun:
+            exchange: Exchange = scope[EXCHANGE]
+            if exchange.is_lost or not is_begun:
                 raise
-            await _break_off(connection, scope, send)
+            await _break_off(exchange, scope, send)
 
     def _headers(self, call: Call, first: Answer) -> list[tuple[bytes, bytes]]:
         headers = lines_of(first.headers) if first.headers else []
@@ -118,11 +118,11 @@ def _end(event: bytes) -> Message:
     return {"type": "http.response.body", "body": event}
 
 
-async def _break_off(connection: HttpProtocol, scope: Scope, send: Send) -> None:
+async def _break_off(exchange: Exchange, scope: Scope, send: Send) -> None:
     """End a stream that outlives the grace period of a stop. Its client may still listen."""
     event = _failure(UnavailableError("the server stopped before this stream was done", retry_after_s=1), scope)
-    if connection.flow.write_paused:  # it does not: it could not be told before it has read the rest
-        connection.transport.abort()
+    if exchange.is_stuck:  # it does not: it could not be told before it has read the rest
+        exchange.cut_off()
         await asyncio.sleep(0)  # the connection is lost then
     else:
         await send(_end(event))

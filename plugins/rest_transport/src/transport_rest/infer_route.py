@@ -17,7 +17,7 @@ from mlcore.request_id import request_id_of
 from transport_rest.answer_headers import HEAD_LENGTH, lines_of
 from transport_rest.body import read_body
 from transport_rest.event_stream import EventStreams
-from transport_rest.protocol import CONNECTION
+from transport_rest.exchange import EXCHANGE
 from transport_rest.server_timing import no_timing, timing_of
 from transport_rest.status import error_body, send_error, send_failure, shown_path
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from mlcore.engine import Answer
 
     from transport_rest.asgi import App, Receive, Scope, Send
-    from transport_rest.protocol import HttpProtocol
+    from transport_rest.exchange import Exchange
+
+# So many bytes leave in one piece: to copy them costs less than a system call each.
+_JOINED = 64 * 1024
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
@@ -62,28 +65,28 @@ class InferRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI; with an error where anything fails, in `others` too."""
-        connection: HttpProtocol = scope[CONNECTION]
+        exchange: Exchange = scope[EXCHANGE]
         try:
             target = target_of(scope["raw_path"])
             if target is None:
                 await self._others(scope, receive, send)
             elif scope["method"] == "POST":
                 call = scope[CALL] = await self._call(target, scope, receive)
-                connection.working = asyncio.current_task()
+                exchange.is_working = True
                 try:
                     if target.is_stream:
                         await self._stream(call, scope, send)
                         return
                     answer = await self._infer(call)
                 finally:
-                    connection.working = None
+                    exchange.is_working = False
                 await _send(send, answer, self._timing(call, answer))
             else:
                 await read_body(receive, dict(scope["headers"]), self._max_body_bytes)
                 body = error_body(f"{shown_path(scope)[:64]} takes POST, not {scope['method'][:16]}")
                 await send_error(send, 405, body, {"Allow": "POST"})
         except asyncio.CancelledError:
-            if connection.is_lost:
+            if exchange.is_lost:
                 return  # nobody listens any more
             # At stop, requests that outlive the grace period are cancelled; their clients may still listen.
             stopped = UnavailableError("the server stopped before this request was done", retry_after_s=1)
@@ -165,7 +168,11 @@ def _head_length(lines: list[tuple[bytes, bytes]]) -> int:
 
 async def _send(send: Send, answer: Answer, timing: bytes | None) -> None:
     buffers = answer.buffers
-    size = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
+    size = len(buffers[0])
+    if len(buffers) > 1:
+        size = sum(map(len, buffers))
+        if size < _JOINED:
+            buffers = [b"".join(buffers)]
     headers = [_CONTENT_TYPES.get(answer.media_type) or (b"content-type", answer.media_type.encode())]
     headers.append((b"content-length", b"%d" % size))
     if answer.head_length is not None:

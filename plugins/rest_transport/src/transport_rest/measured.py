@@ -8,65 +8,52 @@ from typing import TYPE_CHECKING
 from mlcore.telemetry.instruments import HTTP_ACTIVE, HTTP_DURATION, HTTP_REQUEST_SIZE, HTTP_RESPONSE_SIZE
 
 from transport_rest.routes import method_of, route_of
-from transport_rest.status import CLIENT_GONE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Iterable
 
     from mlcore.telemetry.tallies import Histogram, Tallies
 
-    from transport_rest.asgi import App, Message, Receive, Scope, Send
-
-_LONGEST_NUMBER = 18
+    from transport_rest.exchange import Exchange
 
 
-def measured(app: App, tallies: Tallies) -> App:
-    """Let the requests of an app be measured."""
-    active: dict[str, int] = {}
-    series: dict[tuple[str, str, int], tuple[Histogram, Histogram, Histogram]] = {}
+class HttpMeasures:
+    """Measures the requests of one server.
 
-    def observed() -> Iterable[tuple[float, tuple[str, ...]]]:
-        return [(count, (method,)) for method, count in active.copy().items()]
+    Args:
+        tallies: What the server measures.
+    """
 
-    tallies.observe(HTTP_ACTIVE, observed)
+    def __init__(self, tallies: Tallies) -> None:
+        self._tallies = tallies
+        self._active: dict[str, int] = {}
+        self._series: dict[tuple[str, str, int], tuple[Histogram, Histogram, Histogram]] = {}
+        tallies.observe(HTTP_ACTIVE, self._observed)
 
-    def series_of(key: tuple[str, str, int]) -> tuple[Histogram, Histogram, Histogram]:
-        labels = (key[0], key[1], str(key[2]))
-        durations = tallies.histogram(HTTP_DURATION, *labels)
-        sizes = tallies.histogram(HTTP_REQUEST_SIZE, *labels), tallies.histogram(HTTP_RESPONSE_SIZE, *labels)
-        return series.setdefault(key, (durations, *sizes))
+    def begin(self, exchange: Exchange) -> None:
+        """Count a request that has begun."""
+        method = method_of(exchange.scope)
+        self._active[method] = self._active.get(method, 0) + 1
 
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        since = time.monotonic()
-        status = CLIENT_GONE
-        sent = 0
+    def end(self, exchange: Exchange) -> None:
+        """Measure a request that has ended."""
+        scope = exchange.scope
         method = method_of(scope)
-        active[method] = active.get(method, 0) + 1
+        self._active[method] -= 1
+        key = (method, route_of(scope) or "", exchange.status)
+        durations, requests, responses = self._series.get(key) or self._series_of(key)
+        durations.record(time.monotonic() - exchange.since)
+        requests.record(exchange.received)
+        responses.record(exchange.sent)
 
-        def sending(message: Message) -> Awaitable[None]:  # not a coroutine of its own, which would cost as much again
-            nonlocal status, sent
-            if "status" in message:
-                status = message["status"]
-            elif "body" in message:
-                sent += len(message["body"])
-            return send(message)
+    def _observed(self) -> Iterable[tuple[float, tuple[str, ...]]]:
+        return [(count, (method,)) for method, count in self._active.copy().items()]
 
-        try:
-            await app(scope, receive, sending)
-        finally:
-            active[method] -= 1
-            key = (method, route_of(scope) or "", status)
-            durations, requests, responses = series.get(key) or series_of(key)
-            durations.record(time.monotonic() - since)
-            requests.record(_announced(scope))
-            responses.record(sent)
-
-    return wrapped
-
-
-def _announced(scope: Scope) -> int:
-    """Return the bytes of the body, as the client has announced them; 0 if it sends chunks."""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() and len(value) <= _LONGEST_NUMBER else 0
-    return 0
+    def _series_of(self, key: tuple[str, str, int]) -> tuple[Histogram, Histogram, Histogram]:
+        labels = (key[0], key[1], str(key[2]))
+        durations = self._tallies.histogram(HTTP_DURATION, *labels)
+        sizes = (
+            self._tallies.histogram(HTTP_REQUEST_SIZE, *labels),
+            self._tallies.histogram(HTTP_RESPONSE_SIZE, *labels),
+        )
+        return self._series.setdefault(key, (durations, *sizes))

@@ -12,6 +12,7 @@ from mlcore.listening import address_of, listen
 from mlcore.transport import Transport
 
 from transport_rest.app import build_app
+from transport_rest.measured import HttpMeasures
 from transport_rest.protocol import HttpProtocol
 
 if TYPE_CHECKING:
@@ -53,9 +54,11 @@ class RestTransport(Transport):
     async def start(self) -> None:
         """Begin to answer."""
         assert self._socket is not None, "bind comes first"
+        tallies = self.dispatcher.tallies
+        measures = HttpMeasures(tallies) if tallies.is_on else None
         config = uvicorn.Config(
             build_app(self.settings, self.dispatcher, self.control),
-            http=partial(HttpProtocol, control=self.control),  # type: ignore[arg-type]  # makes one, like a class
+            http=partial(HttpProtocol, control=self.control, measures=measures),  # type: ignore[arg-type]  # makes one, like a class
             ws="none",
             lifespan="off",
             log_config=None,

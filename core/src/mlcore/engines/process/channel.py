@@ -27,6 +27,9 @@ _BULK = 256 * 1024
 LARGE = 16 * 1024
 # Arrays are views of payloads: a payload starts so that what follows a JSON head is aligned.
 _ALIGNMENT = 16
+# So many small frames of one turn of the loop leave in one piece: a system call costs as much as the rest of sending
+# one, and wakes the other end. More would let the other end wait for work that is there.
+_JOINED = 8
 
 
 class Channel(asyncio.BufferedProtocol):
@@ -53,6 +56,8 @@ class Channel(asyncio.BufferedProtocol):
         self._bulk = memoryview(bytearray(_BULK))
         self._filled = 0
         self._transport: asyncio.Transport | None = None
+        self._pieces: list[Buffer] = []
+        self._joined = 0
         self._may_write = asyncio.Event()
         self._may_write.set()
         # The large payload that is arriving: its frame, its memory, and how much of it is there.
@@ -79,13 +84,27 @@ class Channel(asyncio.BufferedProtocol):
             raise ConnectionResetError("the other end of the channel has gone")
         length = sum(map(len, payload))
         if length < LARGE:
-            self._transport.write(b"".join((head_of(kind, number, facts, head_length, length, 0), *payload)))
+            if not self._joined:
+                asyncio.get_running_loop().call_soon(self._flush)
+            self._joined += 1
+            self._pieces.append(head_of(kind, number, facts, head_length, length, 0))
+            # A view may be of an array that the model, asked again in this very turn, fills anew.
+            self._pieces += [piece if type(piece) is bytes else bytes(piece) for piece in payload]
+            if self._joined == _JOINED:
+                self._flush()
             return
+        self._flush()
         start = self._outgoing.put(payload, length, head_length) if self._outgoing is not None else None
         self._transport.write(head_of(kind, number, facts, head_length, length, start or 0))
         if start is None:
             for piece in payload:
                 self._transport.write(piece)
+
+    def _flush(self) -> None:
+        """Write the small frames that are waiting."""
+        pieces, self._pieces, self._joined = self._pieces, [], 0
+        if pieces and self._transport is not None:
+            self._transport.write(b"".join(pieces))
 
     async def drained(self) -> None:
         """Wait until the other end has taken most of what was sent."""
@@ -94,6 +113,7 @@ class Channel(asyncio.BufferedProtocol):
     def close(self) -> None:
         """Close this end."""
         if self._transport is not None:
+            self._flush()
             self._transport.close()
 
     def let_go(self) -> None:
