@@ -17,8 +17,7 @@ from transport_rest.status import error_body
 
 if TYPE_CHECKING:
     import asyncio
-
-    from mlcore.control import ControlPlane
+    from collections.abc import Callable
 
     from transport_rest.asgi import Scope
     from transport_rest.measured import HttpMeasures
@@ -32,14 +31,16 @@ class HttpProtocol(HttpToolsProtocol):
     """HTTP/1.1 on one connection.
 
     Args:
-        control: Says whether the server still wants clients.
+        wants_clients: Says whether the server still does.
         measures: Takes note of requests, where somebody wants to know.
         options: uvicorn's own.
     """
 
-    def __init__(self, *, control: ControlPlane, measures: HttpMeasures | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, wants_clients: Callable[[], bool], measures: HttpMeasures | None = None, **options: Any
+    ) -> None:
         super().__init__(**options)
-        self._control = control
+        self._wants_clients = wants_clients
         self._measures = measures
         self._latest: Exchange | None = None
         self._exchanges: deque[Exchange] = deque()
@@ -123,7 +124,7 @@ class HttpProtocol(HttpToolsProtocol):
             "headers": self.headers,
             "state": {},
         }
-        is_kept = version != "1.0" and parser.should_keep_alive() and self._control.is_accepting
+        is_kept = version != "1.0" and parser.should_keep_alive() and self._wants_clients()
         exchange = scope[EXCHANGE] = Exchange(self, scope, is_kept, self.expect_100_continue)
         self._latest = exchange
         self._exchanges.append(exchange)

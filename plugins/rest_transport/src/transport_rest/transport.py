@@ -58,7 +58,7 @@ class RestTransport(Transport):
         measures = HttpMeasures(tallies) if tallies.is_on else None
         config = uvicorn.Config(
             build_app(self.settings, self.dispatcher, self.control),
-            http=partial(HttpProtocol, control=self.control, measures=measures),  # type: ignore[arg-type]  # makes one, like a class
+            http=partial(HttpProtocol, wants_clients=lambda: self.control.is_accepting, measures=measures),  # type: ignore[arg-type]  # makes one, like a class
             ws="none",
             lifespan="off",
             log_config=None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from mlcore.engines.process.frames import HEADER, Frame, Kind, facts_of, head_of
+from mlcore.engines.process.frames import HEADER, KINDS, Frame, Kind, facts_of, head_of
 from mlcore.logs import get_logger
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ _BULK = 256 * 1024
 LARGE = 16 * 1024
 # Arrays are views of payloads: a payload starts so that what follows a JSON head is aligned.
 _ALIGNMENT = 16
-# So many small frames of one turn of the loop leave in one piece: a system call costs as much as the rest of sending
-# one, and wakes the other end. More would let the other end wait for work that is there.
-_JOINED = 8
 
 
 class Channel(asyncio.BufferedProtocol):
@@ -40,6 +37,9 @@ class Channel(asyncio.BufferedProtocol):
         on_close: Called once, when the other end has gone.
         outgoing: The area that this end writes large payloads to.
         incoming: The area that the other end does.
+        joined: So many small frames of one turn of the loop leave in one piece, for a system call costs as much as the
+            rest of sending one. More would let the other end wait for work that is there, and whoever's turns may be
+            long, as a worker's are while a model computes, joins none.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Channel(asyncio.BufferedProtocol):
         on_close: Callable[[], None],
         outgoing: SharedArea | None = None,
         incoming: SharedArea | None = None,
+        joined: int = 1,
     ) -> None:
         self._on_frame = on_frame
         self._on_close = on_close
@@ -56,8 +57,8 @@ class Channel(asyncio.BufferedProtocol):
         self._bulk = memoryview(bytearray(_BULK))
         self._filled = 0
         self._transport: asyncio.Transport | None = None
-        self._pieces: list[Buffer] = []
-        self._joined = 0
+        self._most_joined = joined
+        self._frames: list[bytes] = []
         self._may_write = asyncio.Event()
         self._may_write.set()
         # The large payload that is arriving: its frame, its memory, and how much of it is there.
@@ -84,14 +85,11 @@ class Channel(asyncio.BufferedProtocol):
             raise ConnectionResetError("the other end of the channel has gone")
         length = sum(map(len, payload))
         if length < LARGE:
-            if not self._joined:
-                asyncio.get_running_loop().call_soon(self._flush)
-            self._joined += 1
-            self._pieces.append(head_of(kind, number, facts, head_length, length, 0))
-            # A view may be of an array that the model, asked again in this very turn, fills anew.
-            self._pieces += [piece if type(piece) is bytes else bytes(piece) for piece in payload]
-            if self._joined == _JOINED:
-                self._flush()
+            frame = b"".join((head_of(kind, number, facts, head_length, length, 0), *payload))
+            if self._most_joined == 1:
+                self._transport.write(frame)
+            else:
+                self._join(frame)
             return
         self._flush()
         start = self._outgoing.put(payload, length, head_length) if self._outgoing is not None else None
@@ -100,11 +98,17 @@ class Channel(asyncio.BufferedProtocol):
             for piece in payload:
                 self._transport.write(piece)
 
+    def _join(self, frame: bytes) -> None:
+        if not self._frames:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._frames.append(frame)
+        if len(self._frames) == self._most_joined:
+            self._flush()
+
     def _flush(self) -> None:
-        """Write the small frames that are waiting."""
-        pieces, self._pieces, self._joined = self._pieces, [], 0
-        if pieces and self._transport is not None:
-            self._transport.write(b"".join(pieces))
+        frames, self._frames = self._frames, []
+        if frames and self._transport is not None:
+            self._transport.write(b"".join(frames))
 
     async def drained(self) -> None:
         """Wait until the other end has taken most of what was sent."""
@@ -178,7 +182,7 @@ class Channel(asyncio.BufferedProtocol):
                 if HEADER.size + facts_length > len(self._bulk):
                     self._grow(HEADER.size + facts_length)
                 break
-            frame = Frame(Kind(kind), number, facts_of(self._bulk[position + HEADER.size : end]))
+            frame = Frame(KINDS[kind], number, facts_of(self._bulk[position + HEADER.size : end]))
             frame.head_length = head if head >= 0 else None
             position = end
             if start:

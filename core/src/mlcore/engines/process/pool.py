@@ -27,7 +27,7 @@ _LONGEST_WAIT_S = 30.0
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 300.0
 # How long a request waits for a worker that is being started in the place of the only one.
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 _CHECKS_PER_TIMEOUT = 4
 # How long the event loop of a worker may be blocked once a load has taken too long; it may only have been started late.
 _LISTEN_S = 60.0

@@ -107,8 +107,8 @@ class Worker:
             beat_s = min(_SLOWEST_BEAT_S, settings.worker_timeout / _BEATS_PER_TIMEOUT)
             threading.Thread(target=_beat, args=(self._page, beat_s), name="mlcore-beat", daemon=True).start()
         else:
-            task = asyncio.ensure_future(self._answered(frame.number, _WORK[frame.kind](self, frame)))
-            self._tasks[frame.number] = task
+            work = self._answered(frame.number, _WORK[frame.kind](self, frame))
+            self._tasks[frame.number] = asyncio.get_running_loop().create_task(work)
 
     def _cancel(self, number: int) -> None:
         if task := self._tasks.get(number):
