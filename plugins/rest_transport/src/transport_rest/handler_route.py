@@ -13,10 +13,10 @@ from mlcore.request_id import request_id_of
 
 from transport_rest.answer_headers import handler_lines_of
 from transport_rest.body import read_body
+from transport_rest.exchange import EXCHANGE
 from transport_rest.handler_table import HandlerTable, HandlerTarget
 from transport_rest.http_messages import RequestHead, packed, response_of
 from transport_rest.infer_route import REQUEST_ID, TRACE, has_hidden_slash
-from transport_rest.protocol import CONNECTION
 from transport_rest.status import error_body, send_error, shown_path
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlcore.dispatcher import Dispatcher
 
     from transport_rest.asgi import App, Receive, Scope, Send
-    from transport_rest.protocol import HttpProtocol
+    from transport_rest.exchange import Exchange
 
 TARGET = "transport_rest.target"
 """Where the scope of a request to a custom handler has what answers it."""
@@ -75,12 +75,12 @@ class HandlerRoute:
         scope[TARGET] = target
         scope["path_template"] = target.template
         call = await self._call(target, method, scope, receive)
-        connection: HttpProtocol = scope[CONNECTION]
-        connection.working = asyncio.current_task()
+        exchange: Exchange = scope[EXCHANGE]
+        exchange.is_working = True
         try:
             await self._answer(call, scope, send)
         finally:
-            connection.working = None
+            exchange.is_working = False
 
     async def _call(self, target: HandlerTarget, method: str, scope: Scope, receive: Receive) -> Call:
         headers = dict(scope["headers"])
@@ -135,9 +135,9 @@ class HandlerRoute:
             if not is_begun:
                 raise
             # The status is out: only a connection that ends too soon says that the answer is not whole.
-            connection: HttpProtocol = scope[CONNECTION]
+            exchange: Exchange = scope[EXCHANGE]
             if isinstance(error, Exception):
                 log.error("an answer was broken off", path=shown_path(scope), reason=str(error)[:256])
-            if not connection.is_lost and not is_over:
-                connection.transport.abort()
+            if not exchange.is_lost and not is_over:
+                exchange.cut_off()
                 await asyncio.sleep(0)
