@@ -8,7 +8,6 @@ from mlcore.telemetry.access_log import AccessLog
 def test_unless_lines_are_asked_for_some_errors_of_the_server_get_them(caplog):
     access_log = AccessLog.of(Settings())
 
-    assert access_log.is_for_errors_only
     assert not any(access_log.wants(is_server_error=False) for _ in range(1000))
     errors = [access_log.wants(is_server_error=True) for _ in range(1000)]
     assert all(errors[:10])

@@ -39,11 +39,6 @@ class AccessLog:
         """Return what the settings ask for."""
         return cls(1.0 if settings.debug else settings.access_log)
 
-    @property
-    def is_for_errors_only(self) -> bool:
-        """Whether no request gets a line that ends well."""
-        return not self._fraction
-
     def chooses(self) -> bool:
         """Say whether a request gets a line however it ends."""
         return self._fraction == 1 or random.random() < self._fraction  # noqa: S311  # nobody gains from knowing

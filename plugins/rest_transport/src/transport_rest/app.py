@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlcore.telemetry import is_tracing
 from mlcore.telemetry.access_log import AccessLog
 
-from transport_rest.access import errors_logged, logged
+from transport_rest.access import logged
 from transport_rest.compression import compressing
 from transport_rest.control_routes import control_app
 from transport_rest.handler_route import HandlerRoute
@@ -31,8 +31,7 @@ def build_app(settings: Settings, dispatcher: Dispatcher, control: ControlPlane)
         from transport_rest.cors import with_cors
 
         app = with_cors(app, settings.cors_settings)
-    access_log = AccessLog.of(settings)
-    app = errors_logged(app, access_log) if access_log.is_for_errors_only else logged(app, access_log)
+    app = logged(app, AccessLog.of(settings))
     if is_tracing():
         from mlcore.telemetry.tracing import Tracing
 
