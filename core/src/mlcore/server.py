@@ -257,6 +257,9 @@ class Server:
             log.info("stopping")
         finally:
             stopped.cancel()
+            if not starting.done():  # whoever runs this gives it up
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
             await self.stop()
             for number, handler in handlers.items():
                 loop.remove_signal_handler(number)

@@ -31,6 +31,23 @@ async def test_a_server_serves_until_it_is_stopped():
     assert not server._server.control.is_accepting
 
 
+async def test_a_stop_during_the_start_gives_it_up():
+    class Slow(Echo):
+        async def load(self):
+            await asyncio.sleep(3600)
+
+    server = MLServer(Settings(**SETTINGS))
+    serving = asyncio.create_task(server.start([ModelSettings(name="slow", implementation=Slow)]))
+    while server._server is None or not server._server.control.index():
+        assert not serving.done(), serving
+        await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(server.stop(), 60)
+    await asyncio.wait_for(serving, 60)
+
+    assert not server._server.control.is_accepting
+
+
 async def test_a_stop_before_the_start_does_nothing():
     await MLServer(Settings(**SETTINGS)).stop(signal.SIGTERM)
 

@@ -26,6 +26,7 @@ class MLServer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._server: Server | None = None
+        self._running: asyncio.Future[int] | None = None
         self._is_stopped = asyncio.Event()
 
     async def start(self, models_settings: Sequence[ModelSettings] = ()) -> None:
@@ -35,7 +36,7 @@ class MLServer:
             models_settings: The models; those of the setting `model_repository_root` if there are none.
         """
         self._server = Server(models=models_settings, settings=self._settings)
-        running = asyncio.ensure_future(self._server.run())
+        running = self._running = asyncio.ensure_future(self._server.run())
         stopped = asyncio.ensure_future(self._is_stopped.wait())
         try:
             await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -50,5 +51,5 @@ class MLServer:
     async def stop(self, sig: int | None = None) -> None:
         """Stop: no new clients, then let requests finish, then the models."""
         self._is_stopped.set()
-        if self._server is not None:
-            await self._server.stop()
+        if self._running is not None:
+            await asyncio.wait({self._running})
