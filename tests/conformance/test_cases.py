@@ -32,17 +32,23 @@ def marked(cases):
 
 
 class Servers:
-    """The servers that cases name, each started at its first case."""
+    """The servers that cases name, each started at its first case.
 
-    def __init__(self, models=HERE / "models"):
+    Args:
+        workers: How many each of them has, where the case does not say.
+        models: The folder that has a folder for each of them.
+    """
+
+    def __init__(self, workers, models=HERE / "models"):
+        self._workers = str(workers)
         self._models = models
         self._running = {}
 
     def __getitem__(self, name):
         if name not in self._running:
             folder, _, change = name.partition(", with ")
-            workers = re.search(r'"parallel_workers": (\d+)', change)
-            env = {"MLCORE_PARALLEL_WORKERS": workers[1]} if workers else {}
+            own = re.search(r'"parallel_workers": (\d+)', change)
+            env = {"MLCORE_PARALLEL_WORKERS": own[1] if own else self._workers}
             self._running[name] = start_server(self._models / folder, env=env)
         return self._running[name]
 
@@ -51,9 +57,9 @@ class Servers:
             running.stop()
 
 
-@pytest.fixture(scope="module")
-def servers():
-    started = Servers()
+@pytest.fixture(scope="module", params=[0, 2], ids=["inline", "2 workers"])
+def servers(request):
+    started = Servers(request.param)
     yield started
     started.stop()
 

@@ -20,7 +20,7 @@ def servers(tmp_path_factory):
             file.read_text().replace("from mlcore", "from mlserver").replace("MLCoreError", "MLServerError")
         )
     assert changed
-    started = cases.Servers(models)
+    started = cases.Servers(0, models)
     yield started
     started.stop()
 
