@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlcore.folder_repository import FolderRepository
-from mlcore.inventory import Inventory
 from mlcore.plugins import Plugins
+from mlcore.repository.folder_repository import FolderRepository
+from mlcore.repository.inventory import Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from mlcore_protocol import ModelMetadata, RepositoryIndexItem, ServerMetadata
 
 from mlcore.errors import InferenceError, PermissionDeniedError, SettingsError, UnavailableError
-from mlcore.inventory import Inventory
 from mlcore.lifecycle import Lifecycle
 from mlcore.reasons import one_line
 from mlcore.registry import READY, UNAVAILABLE, Key, ModelState, in_order
+from mlcore.repository.inventory import Inventory
 from mlcore.settings import check_segment
 
 if TYPE_CHECKING:
     from mlcore.engine import Engine, Handlers
-    from mlcore.inventory import Found
     from mlcore.plugins import Plugins
     from mlcore.registry import ModelRegistry
     from mlcore.repository import ModelRepository
+    from mlcore.repository.inventory import Found
     from mlcore.settings import ModelSettings, Settings
 
 

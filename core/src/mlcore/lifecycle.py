@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlcore.engine import Engine
-    from mlcore.inventory import Found, Inventory
     from mlcore.plugins import Plugins
     from mlcore.registry import ModelRegistry
     from mlcore.repository import RepositoryEntry
+    from mlcore.repository.inventory import Found, Inventory
     from mlcore.served import Served
 
     # Says whether a version of a model is one of those that a load or unload means.

@@ -19,10 +19,10 @@ from mlcore.logs import get_logger
 from mlcore.plugins import Plugins
 from mlcore.registry import ModelRegistry, called
 from mlcore.repository import make_repository
+from mlcore.repository.watch import Watch
 from mlcore.settings_sources import read_settings
 from mlcore.telemetry.tallies import SORT_S, Tallies
 from mlcore.transport import Transport, find_transports
-from mlcore.watch import Watch
 from mlcore.without_effect import of_server
 
 if TYPE_CHECKING:

@@ -34,7 +34,8 @@ def test_what_is_installed_is_listed_with_versions_and_hooks(mlcore):
 
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["mlcore-core:builtin", "0.1.0", "active", "codecs,", "commands,", "engines,", "wire_formats"] in lines
+    builtin = next(line for line in lines if line[:1] == ["mlcore-core:builtin"])
+    assert builtin[1:] == ["0.1.0", "active", "codecs,", "commands,", "engines,", "predict,", "wire_formats"]
     assert ["inline", "mlcore-core"] in lines
     assert ["application/json", "mlcore-core"] in lines
     assert {"Plugins", "Engines", "Codecs", "Commands"} <= {line[0] for line in lines if len(line) == 1}

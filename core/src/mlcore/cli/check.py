@@ -22,10 +22,10 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(given: Namespace) -> int:
     from mlcore.errors import SettingsError
-    from mlcore.folder_repository import FolderRepository
     from mlcore.plugins import Plugins
     from mlcore.registry import called
     from mlcore.repository import make_repository
+    from mlcore.repository.folder_repository import FolderRepository
     from mlcore.without_effect import of_model, of_server
 
     folder = Path(given.folder).absolute()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlcore.control import mlcore_version
 from mlcore.errors import SettingsError
-from mlcore.folder_repository import FolderRepository
 from mlcore.plugins import Plugins
+from mlcore.repository.folder_repository import FolderRepository
 from mlcore.settings_file import read_json
 from mlcore.settings_sources import SETTINGS_FILE, read_settings
 

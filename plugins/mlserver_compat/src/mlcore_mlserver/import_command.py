@@ -54,7 +54,7 @@ def _run(given: Namespace) -> int:
 
 def _reports(folder: Path, plugins: Plugins) -> Iterator[tuple[str, list[Finding]]]:
     """Return each place with what was found there."""
-    from mlcore.folder_walk import FolderWalk
+    from mlcore.repository.folder_walk import FolderWalk
 
     from mlcore_mlserver import settings_findings
     from mlcore_mlserver.code_findings import of_code

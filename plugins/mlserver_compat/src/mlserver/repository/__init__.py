@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlcore.folder_repository import FolderRepository
 from mlcore.logs import get_logger
 from mlcore.plugins import Plugins
+from mlcore.repository.folder_repository import FolderRepository
 from mlcore.settings_sources import MODEL_SETTINGS_FILE as DEFAULT_MODEL_SETTINGS_FILENAME
 
 from mlserver.errors import ModelNotFound

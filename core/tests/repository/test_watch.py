@@ -12,7 +12,7 @@ import pytest
 from mlcore import MLModel, ModelSettings, Server
 from mlcore.errors import ModelNotFoundError, UnavailableError
 from mlcore.repository import ModelRepository, RepositoryEntry
-from mlcore.watch import Watch
+from mlcore.repository.watch import Watch
 from saying import say
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlcore.errors import MLCoreError, SettingsError
-from mlcore.file_stamps import FileStamps
-from mlcore.folder_walk import FolderWalk
 from mlcore.own_modules import import_own, own_modules
+from mlcore.repository.file_stamps import FileStamps
+from mlcore.repository.folder_walk import FolderWalk
 from mlcore.settings import ModelSettings  # msgspec reads the annotations
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def make_repository(settings: Settings, root: Path, plugins: Plugins) -> ModelRe
     Raises:
         SettingsError: The settings name no such class, or it cannot be made.
     """
-    from mlcore.folder_repository import FolderRepository
-    from mlcore.listed_repository import ListedRepository
+    from mlcore.repository.folder_repository import FolderRepository
+    from mlcore.repository.listed_repository import ListedRepository
 
     named, arguments = settings.model_repository_implementation, settings.model_repository_implementation_args
     kind: type[Any] = FolderRepository if named is None else _class_of(named, root)

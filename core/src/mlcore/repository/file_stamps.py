@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mlcore.settings_sources import MODEL_SETTINGS_FILE
 
 if TYPE_CHECKING:
-    from mlcore.folder_walk import FolderWalk
+    from mlcore.repository.folder_walk import FolderWalk
 
 # A file up to this size counts by its content, so that a copy with other times is the same: whoever exchanges a whole
 # folder, as volumes of Kubernetes do, means only some of its files. A larger one counts by size and time.

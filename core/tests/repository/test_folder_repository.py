@@ -8,7 +8,7 @@ import pytest
 from mlcore import RuntimeOffer
 from mlcore.catalogue import Catalogue
 from mlcore.errors import SettingsError
-from mlcore.folder_repository import FolderRepository
+from mlcore.repository.folder_repository import FolderRepository
 
 
 @pytest.fixture

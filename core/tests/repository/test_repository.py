@@ -6,8 +6,8 @@ import textwrap
 import pytest
 from mlcore import MLModel, ModelSettings, Server
 from mlcore.errors import ModelLoadError, ModelNotFoundError, SettingsError
-from mlcore.folder_repository import FolderRepository
 from mlcore.repository import ModelRepository, RepositoryEntry
+from mlcore.repository.folder_repository import FolderRepository
 
 
 class Table(ModelRepository):

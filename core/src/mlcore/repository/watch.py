@@ -19,9 +19,9 @@ from mlcore.logs import get_logger
 from mlcore.registry import READY, Key, ModelState, named
 
 if TYPE_CHECKING:
-    from mlcore.inventory import Found, Inventory
     from mlcore.lifecycle import Lifecycle
     from mlcore.repository import RepositoryEntry
+    from mlcore.repository.inventory import Found, Inventory
 
 log = get_logger("mlcore.watch")
 

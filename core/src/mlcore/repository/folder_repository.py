@@ -6,9 +6,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from mlcore.errors import SettingsError
-from mlcore.folder_walk import FolderWalk
 from mlcore.registry import in_order
 from mlcore.repository import ModelRepository, RepositoryEntry
+from mlcore.repository.folder_walk import FolderWalk
 from mlcore.settings_sources import MODEL_SETTINGS_FILE, model_settings, read_model_settings
 from mlcore.settings_variables import Variables
 
