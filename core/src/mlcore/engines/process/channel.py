@@ -107,7 +107,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         frames, self._frames = self._frames, []
-        if frames and self._transport is not None:
+        if frames and self._transport is not None and not self._transport.is_closing():  # the other end may have gone
             self._transport.write(b"".join(frames))
 
     async def drained(self) -> None:
