@@ -198,10 +198,12 @@ async def _within(call: Call, step: Awaitable[T]) -> T:
     """
     if call.deadline is None:
         return await step
+    limit = asyncio.timeout(_left_s(call))
     try:
-        return await asyncio.wait_for(step, _left_s(call))
+        async with limit:
+            return await step
     except TimeoutError:
-        if time.monotonic() < call.deadline:
+        if not limit.expired():
             raise  # the step's own
         raise _too_late(call) from None
 

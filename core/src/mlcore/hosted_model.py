@@ -244,14 +244,17 @@ async def _in_time(
 ) -> AsyncGenerator[InferenceResponse, None]:
     """Pass responses on until the deadline."""
     while True:
+        limit = asyncio.timeout(max(0.0, deadline - time.monotonic()))
         try:
-            yield await asyncio.wait_for(anext(responses), max(0.0, deadline - time.monotonic()))
+            async with limit:
+                response = await anext(responses)
         except StopAsyncIteration:
             return
         except TimeoutError:
-            if time.monotonic() < deadline:
+            if not limit.expired():
                 raise  # the model's own
             raise too_late(call.arrived, deadline) from None
+        yield response
 
 
 def _wanted(request: InferenceRequest, response: InferenceResponse) -> list[Any]:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from transport_kafka.connection import close
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -149,6 +150,6 @@ async def topics(servers: str, partitions: int = 2, **client: Any) -> AsyncItera
             consumer.assign([TopicPartition(known, number) for known in names[1:] for number in range(partitions)])
             yield Topics(producer, consumer, name, servers, partitions)
         finally:
-            await consumer.stop()
+            await close(consumer)
     finally:
-        await producer.stop()
+        await close(producer)

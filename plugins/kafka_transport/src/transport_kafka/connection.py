@@ -59,7 +59,7 @@ class Connection:
             await _start(producer)
             yield producer
         finally:
-            await _close(producer)
+            await close(producer)
 
     @asynccontextmanager
     async def consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
@@ -86,7 +86,7 @@ class Connection:
             await _start(consumer)
             yield consumer
         finally:
-            await _close(consumer)
+            await close(consumer)
 
 
 async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
@@ -101,11 +101,18 @@ async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
         raise
 
 
-async def _close(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(_CLOSE_S):
-            await client.stop()
-    except Exception as error:  # there is nothing left to do with it
+async def close(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Disconnect, whatever state the broker is in."""
+    closing = asyncio.ensure_future(client.stop())
+    await asyncio.wait({closing}, timeout=_CLOSE_S)
+    if not closing.done():
+        closing.cancel()
+    error = (await asyncio.gather(closing, return_exceptions=True))[0]
+    if isinstance(error, asyncio.CancelledError):
+        # A consumer's stop ends half way if a fetch of its own waits to be tried again, because its broker is down.
+        # What it has not come to is this.
+        await client._client.close()
+    if error is not None:  # there is nothing left to do with it
         log.warning("a client of Kafka did not close well", reason=repr(error))
 
 

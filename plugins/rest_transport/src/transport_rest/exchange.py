@@ -96,6 +96,8 @@ class Exchange:
                 self._connection.transport.close()
         finally:
             self._connection.done(self)
+            # Else the two would refer to each other, and only the garbage collector could free them.
+            del self.scope[EXCHANGE]
 
     # --- what the connection tells ---
 
