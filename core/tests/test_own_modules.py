@@ -51,20 +51,23 @@ async def test_nothing_is_left_in_the_interpreter_after_unload(repository, model
 
 async def test_nothing_is_left_in_the_interpreter_after_a_failed_load(repository, model):
     model("a", "import helpers\nraise ValueError('no')", modules={"helpers": ""})
+    before = set(sys.modules)
 
     async with Server(repository, transports=[]) as server:
         assert "no" in server.control.index()[0].reason
 
-    assert not [name for name in sys.modules if name in ("helpers", "my_model") or name.startswith("_mlcore_model_")]
+    left = set(sys.modules) - before
+    assert not [name for name in left if name in ("helpers", "my_model") or name.startswith("_mlcore_model_")]
 
 
 async def test_reloads_leave_one_module_behind_not_one_each(repository, model):
     model("a")
+    before = set(sys.modules)
 
     async with Server(repository, transports=[]) as server:
         for _ in range(3):
             await server.control.load("a")
-        assert len([name for name in sys.modules if name.startswith("_mlcore_model_")]) == 1
+        assert len([name for name in set(sys.modules) - before if name.startswith("_mlcore_model_")]) == 1
 
 
 async def test_installed_packages_below_the_model_folder_stay_imported(repository, model, saying, said):
