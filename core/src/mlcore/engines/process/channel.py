@@ -37,9 +37,6 @@ class Channel(asyncio.BufferedProtocol):
         on_close: Called once, when the other end has gone.
         outgoing: The area that this end writes large payloads to.
         incoming: The area that the other end does.
-        joined: So many small frames of one turn of the loop leave in one piece, for a system call costs as much as the
-            rest of sending one. More would let the other end wait for work that is there, and whoever's turns may be
-            long, as a worker's are while a model computes, joins none.
     """
 
     def __init__(
@@ -48,7 +45,6 @@ class Channel(asyncio.BufferedProtocol):
         on_close: Callable[[], None],
         outgoing: SharedArea | None = None,
         incoming: SharedArea | None = None,
-        joined: int = 1,
     ) -> None:
         self._on_frame = on_frame
         self._on_close = on_close
@@ -57,8 +53,6 @@ class Channel(asyncio.BufferedProtocol):
         self._bulk = memoryview(bytearray(_BULK))
         self._filled = 0
         self._transport: asyncio.Transport | None = None
-        self._most_joined = joined
-        self._frames: list[bytes] = []
         self._may_write = asyncio.Event()
         self._may_write.set()
         # The large payload that is arriving: its frame, its memory, and how much of it is there.
@@ -85,30 +79,13 @@ class Channel(asyncio.BufferedProtocol):
             raise ConnectionResetError("the other end of the channel has gone")
         length = sum(map(len, payload))
         if length < LARGE:
-            frame = b"".join((head_of(kind, number, facts, head_length, length, 0), *payload))
-            if self._most_joined == 1:
-                self._transport.write(frame)
-            else:
-                self._join(frame)
+            self._transport.write(b"".join((head_of(kind, number, facts, head_length, length, 0), *payload)))
             return
-        self._flush()
         start = self._outgoing.put(payload, length, head_length) if self._outgoing is not None else None
         self._transport.write(head_of(kind, number, facts, head_length, length, start or 0))
         if start is None:
             for piece in payload:
                 self._transport.write(piece)
-
-    def _join(self, frame: bytes) -> None:
-        if not self._frames:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._frames.append(frame)
-        if len(self._frames) == self._most_joined:
-            self._flush()
-
-    def _flush(self) -> None:
-        frames, self._frames = self._frames, []
-        if frames and self._transport is not None and not self._transport.is_closing():  # the other end may have gone
-            self._transport.write(b"".join(frames))
 
     async def drained(self) -> None:
         """Wait until the other end has taken most of what was sent."""
@@ -117,7 +94,6 @@ class Channel(asyncio.BufferedProtocol):
     def close(self) -> None:
         """Close this end."""
         if self._transport is not None:
-            self._flush()
             self._transport.close()
 
     def let_go(self) -> None:

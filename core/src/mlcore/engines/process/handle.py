@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _START_S = 60.0
 _LARGEST_NUMBER = 2**32 - 1
 _LAST_WORDS_S = 1.0
-# Frames that leave in one piece: with more, the gain is small (benchmarks/workers.py).
-_JOINED = 8
 
 
 class WorkerGoneError(UnavailableError):
@@ -123,7 +121,7 @@ class WorkerHandle:
             descriptors += [SharedArea.create(f"mlcore-{what}") for what in ("calls", "answers")]
             page, calls, answers = descriptors
             self._page = StatusPage(page)
-            self._channel = Channel(self._on_frame, self._lost, SharedArea(calls), SharedArea(answers), _JOINED)
+            self._channel = Channel(self._on_frame, self._lost, SharedArea(calls), SharedArea(answers))
             passed = [theirs.fileno(), *descriptors]
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # our own program; the call takes a millisecond
                 [python, "-m", "mlcore.engines.process.worker", *map(str, passed)],
