@@ -9,21 +9,7 @@ from grpclib.config import Configuration
 from grpclib.const import Status
 from grpclib.encoding.base import CodecBase
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
-from mlcore.errors import (
-    DeadlineExceededError,
-    FailedPreconditionError,
-    InferenceError,
-    InternalError,
-    MLCoreError,
-    NotFoundError,
-    OverloadedError,
-    PayloadTooLargeError,
-    PermissionDeniedError,
-    RequestCancelledError,
-    UnauthenticatedError,
-    UnavailableError,
-    UnsupportedMediaTypeError,
-)
+from mlcore import errors
 from mlcore_protocol.protobuf_client import ProtobufResponseReader, write_request
 from mlcore_protocol.protobuf_wire import with_length
 
@@ -43,20 +29,20 @@ _PUSHBACK = "grpc-retry-pushback-ms"
 _WINDOW = 16 * 2**20
 """Bytes that a server may send ahead: large answers would otherwise come in many round trips."""
 
-_ERRORS: dict[Status, type[MLCoreError]] = {
-    Status.ABORTED: UnavailableError,
-    Status.ALREADY_EXISTS: FailedPreconditionError,
-    Status.CANCELLED: RequestCancelledError,
-    Status.DEADLINE_EXCEEDED: DeadlineExceededError,
-    Status.FAILED_PRECONDITION: FailedPreconditionError,
-    Status.INVALID_ARGUMENT: InferenceError,
-    Status.NOT_FOUND: NotFoundError,
-    Status.OUT_OF_RANGE: InferenceError,
-    Status.PERMISSION_DENIED: PermissionDeniedError,
-    Status.RESOURCE_EXHAUSTED: PayloadTooLargeError,
-    Status.UNAUTHENTICATED: UnauthenticatedError,
-    Status.UNAVAILABLE: UnavailableError,
-    Status.UNIMPLEMENTED: UnsupportedMediaTypeError,
+_ERRORS: dict[Status, type[errors.MLCoreError]] = {
+    Status.ABORTED: errors.UnavailableError,
+    Status.ALREADY_EXISTS: errors.FailedPreconditionError,
+    Status.CANCELLED: errors.RequestCancelledError,
+    Status.DEADLINE_EXCEEDED: errors.DeadlineExceededError,
+    Status.FAILED_PRECONDITION: errors.FailedPreconditionError,
+    Status.INVALID_ARGUMENT: errors.InferenceError,
+    Status.NOT_FOUND: errors.NotFoundError,
+    Status.OUT_OF_RANGE: errors.InferenceError,
+    Status.PERMISSION_DENIED: errors.PermissionDeniedError,
+    Status.RESOURCE_EXHAUSTED: errors.PayloadTooLargeError,
+    Status.UNAUTHENTICATED: errors.UnauthenticatedError,
+    Status.UNAVAILABLE: errors.UnavailableError,
+    Status.UNIMPLEMENTED: errors.UnsupportedMediaTypeError,
 }
 
 
@@ -103,7 +89,7 @@ class GrpcClient(Client):
         message = with_length(1, name.encode()) + (with_length(2, version.encode()) if version else b"")
         # The answer is one field, a boolean: whoever says no leaves it out, or says 0.
         if await self._asked(self._ready, message) != b"\x08\x01":
-            raise UnavailableError(f"the model {name} is not ready")
+            raise errors.UnavailableError(f"the model {name} is not ready")
 
     async def _asked(self, method: Any, message: bytes) -> bytes:
         stream = None
@@ -115,7 +101,9 @@ class GrpcClient(Client):
         except GRPCError as error:
             raise _error(error, stream.trailing_metadata if stream is not None else None) from error
         except TimeoutError as error:
-            raise DeadlineExceededError(f"no answer within {self._timeout_s:g} s; --timeout says how long") from error
+            raise errors.DeadlineExceededError(
+                f"no answer within {self._timeout_s:g} s; --timeout says how long"
+            ) from error
         except (StreamTerminatedError, ProtocolError, ConnectionError) as error:
             if isinstance(error, ConnectionRefusedError):
                 raise self._unreachable(error) from error
@@ -123,10 +111,10 @@ class GrpcClient(Client):
         except OSError as error:  # also those of TLS and of names that nobody knows
             raise self._unreachable(error) from error
         if answer is None:
-            raise InternalError("the server answered without a message")
+            raise errors.InternalError("the server answered without a message")
         return answer
 
-    def _unreachable(self, error: OSError) -> MLCoreError:
+    def _unreachable(self, error: OSError) -> errors.MLCoreError:
         import ssl
 
         if isinstance(error, ssl.SSLError):
@@ -138,11 +126,11 @@ class GrpcClient(Client):
         self._channel.close()
 
 
-def _error(error: GRPCError, metadata: Any) -> MLCoreError:
-    kind = _ERRORS.get(error.status, InternalError)
+def _error(error: GRPCError, metadata: Any) -> errors.MLCoreError:
+    kind = _ERRORS.get(error.status, errors.InternalError)
     text = error.message or "the server gave no reason"
     pushback = (metadata or {}).get(_PUSHBACK, "")
     after_s = int(pushback) / 1000 if str(pushback).isdecimal() else None
-    if kind is PayloadTooLargeError and after_s is not None:
-        kind = OverloadedError  # one word for both; but only what passes has a time
+    if kind is errors.PayloadTooLargeError and after_s is not None:
+        kind = errors.OverloadedError  # one word for both; but only what passes has a time
     return kind(text, retry_after_s=after_s)

@@ -10,21 +10,7 @@ from urllib.parse import quote
 
 import aiohttp
 import orjson
-from mlcore.errors import (
-    DeadlineExceededError,
-    FailedPreconditionError,
-    InferenceError,
-    InternalError,
-    MLCoreError,
-    NotFoundError,
-    OverloadedError,
-    PayloadTooLargeError,
-    PermissionDeniedError,
-    RequestCancelledError,
-    UnauthenticatedError,
-    UnavailableError,
-    UnsupportedMediaTypeError,
-)
+from mlcore import errors
 from mlcore_protocol.v2_client import read_response, write_request
 from yarl import URL
 
@@ -39,19 +25,19 @@ if TYPE_CHECKING:
 
     from command_infer.options import Options
 
-_ERRORS: dict[int, type[MLCoreError]] = {
-    401: UnauthenticatedError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    408: DeadlineExceededError,
-    409: FailedPreconditionError,
-    413: PayloadTooLargeError,
-    415: UnsupportedMediaTypeError,
-    429: OverloadedError,
-    499: RequestCancelledError,
-    502: UnavailableError,
-    503: UnavailableError,
-    504: DeadlineExceededError,
+_ERRORS: dict[int, type[errors.MLCoreError]] = {
+    401: errors.UnauthenticatedError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    408: errors.DeadlineExceededError,
+    409: errors.FailedPreconditionError,
+    413: errors.PayloadTooLargeError,
+    415: errors.UnsupportedMediaTypeError,
+    429: errors.OverloadedError,
+    499: errors.RequestCancelledError,
+    502: errors.UnavailableError,
+    503: errors.UnavailableError,
+    504: errors.DeadlineExceededError,
 }
 
 _LONGEST_TEXT = 2000  # of an error that is not in the form of the protocol
@@ -115,7 +101,9 @@ class RestClient(Client):
             async with self._session.request(method, url, allow_redirects=False, **how) as answer:
                 yield answer
         except TimeoutError as error:
-            raise DeadlineExceededError(f"no answer within {self._timeout_s:g} s; --timeout says how long") from error
+            raise errors.DeadlineExceededError(
+                f"no answer within {self._timeout_s:g} s; --timeout says how long"
+            ) from error
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
             raise RunStoppedError(f"no encrypted connection to {self._address}: {error}") from error
         except aiohttp.ClientConnectorError as error:
@@ -128,12 +116,12 @@ class RestClient(Client):
         await self._session.close()
 
 
-def _error(answer: aiohttp.ClientResponse, content: bytes) -> MLCoreError:
+def _error(answer: aiohttp.ClientResponse, content: bytes) -> errors.MLCoreError:
     status = answer.status
     if 300 <= status < 400:
         where = answer.headers.get("Location", "elsewhere")
         return RunStoppedError(f"the server sends every request to {where}; give that address to --url")
-    fallback = InternalError if status >= 500 or status < 400 else InferenceError
+    fallback = errors.InternalError if status >= 500 or status < 400 else errors.InferenceError
     kind = _ERRORS.get(status, fallback)
     text = _message(content)
     if status not in _ERRORS and status not in (400, 500):

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 log = get_logger("mlcore.rest")
 
-# A body of up to so many bytes is copied behind its head, to leave in one system call; more is written on its own.
-_JOINED = 64 * 1024
 _WITHOUT_BODY = (204, 304)
 _NOT_IN_LINES = re.compile(rb"[\x00\r\n]")
+
+JOINED = 64 * 1024
+"""Up to so many bytes are copied to leave in one system call, a body behind its head; more is written as it is."""
 
 EXCHANGE = "transport_rest.exchange"
 """Where a request's scope has its exchange."""
@@ -239,7 +240,7 @@ class Exchange:
 
     def _write(self, data: Buffer) -> None:
         head, self._head = self._head, b""
-        if head and len(data) > _JOINED:
+        if head and len(data) > JOINED:
             self._connection.transport.write(head)
         else:
             data = head + data if head else data

@@ -17,7 +17,7 @@ from mlcore.request_id import request_id_of
 from transport_rest.answer_headers import HEAD_LENGTH, lines_of
 from transport_rest.body import read_body
 from transport_rest.event_stream import EventStreams
-from transport_rest.exchange import EXCHANGE
+from transport_rest.exchange import EXCHANGE, JOINED
 from transport_rest.server_timing import no_timing, timing_of
 from transport_rest.status import error_body, send_error, send_failure, shown_path
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     from transport_rest.asgi import App, Receive, Scope, Send
     from transport_rest.exchange import Exchange
-
-# So many bytes leave in one piece: to copy them costs less than a system call each.
-_JOINED = 64 * 1024
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
@@ -171,7 +168,7 @@ async def _send(send: Send, answer: Answer, timing: bytes | None) -> None:
     size = len(buffers[0])
     if len(buffers) > 1:
         size = sum(map(len, buffers))
-        if size < _JOINED:
+        if size <= JOINED:
             buffers = [b"".join(buffers)]
     headers = [_CONTENT_TYPES.get(answer.media_type) or (b"content-type", answer.media_type.encode())]
     headers.append((b"content-length", b"%d" % size))
