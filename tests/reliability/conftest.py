@@ -1,0 +1,39 @@
+"""One server for all cases that do not change it, which has to stand after each of them as it stood before."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from many import MODEL
+from mlcore.testing import start_server
+from standing import Standing, control_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlcore.testing.process import RunningServer
+
+
+@pytest.fixture(scope="package")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Return a server with the model `many` in a worker, on every transport, with the default limits."""
+    folder = tmp_path_factory.mktemp("served")
+    place = folder / "many"
+    place.mkdir()
+    (place / "many.py").write_text(MODEL)
+    (place / "model-settings.json").write_text(json.dumps({"name": "many", "implementation": "many.Many"}))
+    server = start_server(folder, "--parallel-workers", "1")
+    for _ in range(20):  # what is made once, at first use, is no growth
+        control_answer(server)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def standing(served: RunningServer) -> Iterator[Standing]:
+    """Check after the test that the server stands as before; a test with bounds of its own calls `check` itself."""
+    stood = Standing(served)
+    yield stood
+    stood.check()
