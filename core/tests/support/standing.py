@@ -1,4 +1,4 @@
-"""What holds after every bad input: the server is up, in the same processes, and nothing of the input is left in them."""
+"""What holds after every bad input: the server is up, in the same processes, and nothing of it is left in them."""
 
 import re
 import socket
