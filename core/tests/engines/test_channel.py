@@ -57,9 +57,25 @@ def test_frames_of_one_turn_arrive_in_their_order() -> None:
     with_ends(test)
 
 
-def test_what_was_sent_leaves_before_the_end() -> None:
+@pytest.mark.parametrize("many", [1, 2, 100])
+def test_frames_that_may_wait_keep_their_order_among_those_that_may_not(many: int) -> None:
     async def test(here: End, there: End) -> None:
-        here.channel.send(Kind.CANCEL, 1)
+        for number in range(many):
+            here.channel.send(Kind.ANSWER, number, None, [b"x"], may_wait=True)
+        here.channel.send(Kind.ANSWER, many, None, [b"x" * LARGE], may_wait=True)
+        here.channel.send(Kind.ANSWER, many + 1, None, [b"x"], may_wait=True)
+        here.channel.send(Kind.ANSWER, many + 2, None, [b"x"])
+        await eventually(lambda: len(there.arrived) == many + 3)
+
+        assert [frame.number for frame in there.arrived] == list(range(many + 3))
+
+    with_ends(test)
+
+
+@pytest.mark.parametrize("may_wait", [False, True])
+def test_what_was_sent_leaves_before_the_end(may_wait: bool) -> None:
+    async def test(here: End, there: End) -> None:
+        here.channel.send(Kind.CANCEL, 1, may_wait=may_wait)
         here.channel.close()
         await eventually(lambda: there.is_closed)
 

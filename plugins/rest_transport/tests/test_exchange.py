@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from transport_rest.exchange import EXCHANGE, JOINED
 from transport_rest.protocol import HttpProtocol
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -205,3 +206,41 @@ async def test_a_connection_is_not_idle_while_its_request_takes_time(connect) ->
     client = await connect(app, keep_alive_s=1)
 
     assert (await client.ask(GET)).endswith(b"ok")
+
+
+async def test_an_answer_in_one_step_is_the_same_as_one_in_messages(connect) -> None:
+    line = (b"content-type", b"text/plain")
+
+    async def at_once(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope[EXCHANGE].answer(b"content-type: text/plain\r\n", b"done")
+
+    async def in_messages(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [line, (b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    first = await (await connect(at_once)).ask(GET)
+    second = await (await connect(in_messages)).ask(GET)
+
+    assert first == second
+    assert first.endswith(b"connection: close\r\n\r\ndone")
+
+
+async def test_an_answer_in_one_step_keeps_the_connection(connect) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope[EXCHANGE].answer(b"", b"done")
+
+    client = await connect(app)
+
+    answers = await client.ask(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+
+    assert answers.count(b"\r\n\r\ndone") == 2
+
+
+async def test_a_large_answer_has_to_be_sent_in_messages(connect) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert not scope[EXCHANGE].answer(b"", bytes(JOINED + 1))
+        assert scope[EXCHANGE].answer(b"", bytes(JOINED))
+
+    client = await connect(app)
+
+    assert len(await client.ask(GET)) > JOINED

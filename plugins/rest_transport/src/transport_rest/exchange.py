@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = get_logger("mlcore.rest")
 
 _WITHOUT_BODY = (204, 304)
+_LAST = b"content-length: %d\r\nconnection: close\r\n\r\n"
 _NOT_IN_LINES = re.compile(rb"[\x00\r\n]")
 
 JOINED = 64 * 1024
@@ -185,6 +186,30 @@ class Exchange:
         else:
             self._continue(message.get("body", b""), message.get("more_body", False))
 
+    def answer(self, lines: bytes, body: Buffer) -> bool:
+        """Send a whole answer of status 200 at once, and say whether that was possible; else its messages have to do.
+
+        For an answer that nobody in between has to see: this costs half of what two messages do.
+
+        Args:
+            lines: Its header lines, but for the body's length. None has a line break in it.
+            body: The body.
+        """
+        connection = self._connection
+        if self.is_lost or connection.flow.write_paused or len(body) > JOINED:
+            return False
+        self._awaits_continue = False
+        self.status = 200
+        self.sent = len(body)
+        pieces = [STATUS_LINE[200]]
+        for name, value in connection.server_state.default_headers:
+            pieces += (name, b": ", value, b"\r\n")
+        pieces.append(lines)
+        pieces.append(b"content-length: %d\r\n\r\n" % len(body) if self._is_kept else _LAST % len(body))
+        connection.transport.write(b"".join((*pieces, body)))
+        self._end()
+        return True
+
     def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         if self.status != CLIENT_GONE:
             raise RuntimeError("the answer has begun already")
@@ -232,6 +257,9 @@ class Exchange:
             return
         if self._is_chunked:
             self._write(b"0\r\n\r\n")
+        self._end()
+
+    def _end(self) -> None:
         self.is_over = True
         self._wake()
         if not self._is_kept:

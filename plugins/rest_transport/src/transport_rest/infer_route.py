@@ -38,6 +38,7 @@ CALL = "transport_rest.call"
 """Where the scope has what went to the dispatcher."""
 
 _STREAMS = {"infer": False, "generate": False, "infer_stream": True, "generate_stream": True}
+_JSON_LINE = b"content-type: application/json\r\n"
 _CONTENT_TYPES = {JSON: (b"content-type", b"application/json"), BINARY: (b"content-type", b"application/octet-stream")}
 
 
@@ -77,7 +78,7 @@ class InferRoute:
                     answer = await self._infer(call)
                 finally:
                     exchange.is_working = False
-                await _send(send, answer, self._timing(call, answer))
+                await _send(exchange, send, answer, self._timing(call, answer))
             else:
                 await read_body(receive, dict(scope["headers"]), self._max_body_bytes)
                 body = error_body(f"{shown_path(scope)[:64]} takes POST, not {scope['method'][:16]}")
@@ -163,13 +164,16 @@ def _head_length(lines: list[tuple[bytes, bytes]]) -> int:
     return int(values[0])
 
 
-async def _send(send: Send, answer: Answer, timing: bytes | None) -> None:
+async def _send(exchange: Exchange, send: Send, answer: Answer, timing: bytes | None) -> None:
     buffers = answer.buffers
     size = len(buffers[0])
     if len(buffers) > 1:
         size = sum(map(len, buffers))
         if size <= JOINED:
             buffers = [b"".join(buffers)]
+    is_plain = answer.media_type == JSON and timing is None and not answer.headers and len(buffers) == 1
+    if is_plain and send == exchange.send and exchange.answer(_JSON_LINE, buffers[0]):
+        return
     headers = [_CONTENT_TYPES.get(answer.media_type) or (b"content-type", answer.media_type.encode())]
     headers.append((b"content-length", b"%d" % size))
     if answer.head_length is not None:

@@ -1,8 +1,8 @@
 """A channel: frames over a stream socket, both ways, on an event loop; large payloads through shared memory.
 
-Small frames arrive many at a time in one buffer. A large payload is written once, into the area that both ends share,
-and its frame only says where; if there is no room, it comes through the socket, straight into the memory that it stays
-in. `benchmarks/ipc.py` has the figures that both sizes come from.
+Small frames arrive many at a time in one buffer, and may leave so. A large payload is written once, into the area that
+both ends share, and its frame only says where; if there is no room, it comes through the socket, straight into the
+memory that it stays in. `benchmarks/ipc.py` has the figures that both sizes come from.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ log = get_logger("mlcore.workers")
 _BULK = 256 * 1024
 # A payload of at least this size goes through the shared area: from here on that costs less, by `benchmarks/ipc.py`.
 LARGE = 16 * 1024
+# The most frames that wait to leave together: the other end begins with the first ones meanwhile.
+_MOST_JOINED = 32
 # Arrays are views of payloads: a payload starts so that what follows a JSON head is aligned.
 _ALIGNMENT = 16
 
@@ -52,6 +54,7 @@ class Channel(asyncio.BufferedProtocol):
         self._incoming = incoming
         self._bulk = memoryview(bytearray(_BULK))
         self._filled = 0
+        self._joined: list[Buffer] = []
         self._transport: asyncio.Transport | None = None
         self._may_write = asyncio.Event()
         self._may_write.set()
@@ -69,8 +72,18 @@ class Channel(asyncio.BufferedProtocol):
         facts: Any = None,
         payload: Sequence[Buffer] = (),
         head_length: int | None = None,
+        may_wait: bool = False,
     ) -> None:
         """Send a frame; the payload may be in pieces.
+
+        Args:
+            kind: What it is for.
+            number: The exchange that it belongs to.
+            facts: Plain data, by kind.
+            payload: Bytes that nobody in between looks at.
+            head_length: Bytes of the JSON head in front of binary tensors, where the payload has one.
+            may_wait: Whether it may leave at the end of the loop's turn, with those that follow it till then: one
+                system call for many, and one read at the other end.
 
         Raises:
             ConnectionResetError: The other end has gone.
@@ -79,13 +92,33 @@ class Channel(asyncio.BufferedProtocol):
             raise ConnectionResetError("the other end of the channel has gone")
         length = sum(map(len, payload))
         if length < LARGE:
-            self._transport.write(b"".join((head_of(kind, number, facts, head_length, length, 0), *payload)))
+            frame = b"".join((head_of(kind, number, facts, head_length, length, 0), *payload))
+            if may_wait:
+                self._join(frame)
+            else:
+                self._flush()
+                self._transport.write(frame)
             return
+        self._flush()
         start = self._outgoing.put(payload, length, head_length) if self._outgoing is not None else None
         self._transport.write(head_of(kind, number, facts, head_length, length, start or 0))
         if start is None:
             for piece in payload:
                 self._transport.write(piece)
+
+    def _join(self, frame: bytes) -> None:
+        if not self._joined:
+            self._loop.call_soon(self._flush)
+        self._joined.append(frame)
+        if len(self._joined) == _MOST_JOINED:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._joined:
+            joined = b"".join(self._joined)
+            self._joined.clear()
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.write(joined)
 
     async def drained(self) -> None:
         """Wait until the other end has taken most of what was sent."""
@@ -94,6 +127,7 @@ class Channel(asyncio.BufferedProtocol):
     def close(self) -> None:
         """Close this end."""
         if self._transport is not None:
+            self._flush()
             self._transport.close()
 
     def let_go(self) -> None:
@@ -115,6 +149,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, as asyncio gives it."""
+        self._loop = asyncio.get_running_loop()
         self._transport = transport  # type: ignore[assignment]  # a stream socket's is a Transport
 
     def connection_lost(self, error: Exception | None) -> None:
