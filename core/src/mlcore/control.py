@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlcore.repository import ModelRepository
     from mlcore.repository.inventory import Found
     from mlcore.settings import ModelSettings, Settings
+    from mlcore.tls import ServerTls
 
 
 class ControlPlane:
@@ -35,6 +36,7 @@ class ControlPlane:
         engine: Where models live.
         repository: Where models are found; `None` if they are all given in Python.
         given: The models given in Python.
+        tls: What connections are encrypted with.
 
     Raises:
         SettingsError: A model given in Python has no name, or that of another one.
@@ -48,9 +50,11 @@ class ControlPlane:
         engine: Engine,
         repository: ModelRepository | None,
         given: list[ModelSettings],
+        tls: ServerTls,
     ) -> None:
         self.settings = settings
         self.plugins = plugins
+        self.tls = tls
         self._registry = registry
         self.inventory = Inventory(repository, given)
         self.lifecycle = Lifecycle(plugins, registry, engine, self.inventory, settings.grace_period)

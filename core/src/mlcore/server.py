@@ -22,6 +22,7 @@ from mlcore.repository import make_repository
 from mlcore.repository.watch import Watch
 from mlcore.settings_sources import read_settings
 from mlcore.telemetry.tallies import SORT_S, Tallies
+from mlcore.tls import ServerTls
 from mlcore.transport import Transport, find_transports
 from mlcore.without_effect import of_server
 
@@ -85,7 +86,10 @@ class Server:
         self._engine = make_engine(settings, self.plugins, self.tallies)
         self.repository = make_repository(settings, root, self.plugins) if root is not None else None
         self.dispatcher = Dispatcher(self._registry, settings.request_timeout)
-        self.control = ControlPlane(settings, self.plugins, self._registry, self._engine, self.repository, given)
+        self._tls = ServerTls(settings, self.tallies)
+        self.control = ControlPlane(
+            settings, self.plugins, self._registry, self._engine, self.repository, given, self._tls
+        )
         made: list[Transport] = [
             made_of(offer, "transport", settings, self.dispatcher, self.control, base=Transport)
             for offer in find_transports(settings, self.plugins)
@@ -133,6 +137,7 @@ class Server:
                 log.warning("plugin is broken", plugin=record.name, reason=record.error)
             for remark in of_server(self.settings, self._engine.has_workers):
                 log.warning(remark)
+            self._tls.start()
             self.plugins.startup(self.settings)
             await self._engine.start()
             self.control.served_extensions = sorted({name for known in self.transports for name in known.extensions})
@@ -194,6 +199,7 @@ class Server:
         if self.repository is not None:
             self.repository.close()
         self._sorting.cancel()
+        self._tls.stop()
         self.plugins.shutdown(self.settings)
 
     async def _sort_in(self) -> None:

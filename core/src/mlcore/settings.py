@@ -203,11 +203,19 @@ class Settings(BaseSettings):
         "call's status, as clients of MLServer expect.",
     )
     tls_certificate: str = Field(
-        "", description="The server's certificate chain, a PEM file; gRPC uses TLS then, the other transports not yet."
+        "",
+        description="The server's certificate chain, a PEM file; REST, gRPC and metrics use TLS then. It is read again "
+        "when it changes.",
     )
     tls_key: str = Field("", description="The key of `tls_certificate`, a PEM file, if it is not in there.")
     tls_client_ca: str = Field(
         "", description="The authorities whose certificates clients need, a PEM file; if empty, clients need none."
+    )
+    tls_client_verify: Literal["required", "optional"] = Field(
+        "required", description="Whether clients need a certificate of `tls_client_ca`, or may come without one."
+    )
+    tls_handshake_timeout: Patience = Field(
+        10.0, description="Seconds in which a client that has connected has to agree on TLS."
     )
     kafka_enabled: bool = Field(
         False, description="Whether requests are taken from Kafka too; the distribution `transport-kafka` does that."

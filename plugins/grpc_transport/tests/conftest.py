@@ -89,7 +89,7 @@ class Running:
         self._thread.start()
         self.cancelled, self.asked = [], []
         self.server = self.run(self._made(options))
-        self.address = self.server.url("grpc").removeprefix("grpc://")
+        self.address = self.server.url("grpc").partition("://")[2]
 
     async def _made(self, options):
         doing = type("Doing", (Doing,), {"cancelled": self.cancelled, "asked": self.asked})

@@ -90,6 +90,7 @@ def _server_problems(settings: Settings, plugins: Plugins) -> list[str]:
     from mlcore.engine import find_engine
     from mlcore.errors import MLCoreError, SettingsError
     from mlcore.logging_settings import read_logging_settings
+    from mlcore.tls import ServerTls
     from mlcore.transport import find_transports
 
     problems = []
@@ -98,6 +99,10 @@ def _server_problems(settings: Settings, plugins: Plugins) -> list[str]:
             read_logging_settings(settings.logging_settings)
         except SettingsError as error:
             problems.append(str(error))
+    try:
+        ServerTls(settings)
+    except SettingsError as error:
+        problems.append(str(error))
     for find in (find_engine, find_transports):
         try:
             find(settings, plugins)

@@ -252,4 +252,14 @@ KAFKA_LAG = Instrument(
     "How far each partition that this server has is behind: its end, less the first message without an answer.",
 )
 
+# --- TLS -----------------------------------------------------------------------------------------------------------
+
+TLS_CERTIFICATE_EXPIRY = Instrument(
+    "mlcore.tls.certificate.expiry",
+    GAUGE,
+    "s",
+    (),
+    "When the server's certificate expires, in seconds since 1970.",
+)
+
 INSTRUMENTS = tuple(value for value in list(globals().values()) if isinstance(value, Instrument))

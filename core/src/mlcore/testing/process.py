@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
     from email.message import Message
     from pathlib import Path
@@ -44,11 +45,13 @@ class RunningServer:
         process: The process.
         urls: Transport name to its address.
         log: The lines that it wrote so far; all of them after `stop`.
+        tls: What requests to it are encrypted with, if its REST transport is `https://`.
     """
 
     process: subprocess.Popen[str]
     urls: dict[str, str] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
     _reader: threading.Thread = field(init=False, repr=False)
 
     @property
@@ -76,7 +79,7 @@ class RunningServer:
         """Send a request and return the answer, whatever its status."""
         request = urllib.request.Request(self.url + path, body, dict(headers or {}), method=method)  # noqa: S310  # our own server
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=60, context=self.tls) as answer:  # noqa: S310
                 return HttpAnswer(answer.status, answer.headers, answer.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -102,6 +105,7 @@ def start_server(
     env: Mapping[str, str] | None = None,
     python: str = sys.executable,
     timeout_s: float = 120,
+    tls: ssl.SSLContext | None = None,
 ) -> RunningServer:
     """Start `mlcore serve FOLDER` on free ports and wait until its models are loaded.
 
@@ -111,6 +115,7 @@ def start_server(
         env: Environment variables, besides this process' own.
         python: The interpreter that runs it.
         timeout_s: How long it may take.
+        tls: What requests to it are encrypted with, if they are.
 
     Raises:
         RuntimeError: It ended, or did not come up in time; the message holds its log.
@@ -123,7 +128,7 @@ def start_server(
         text=True,
         env={**os.environ, **(env or {})},
     )
-    server = RunningServer(process)
+    server = RunningServer(process, tls=tls)
     up = threading.Event()
     server._reader = reader = threading.Thread(target=_read, args=(server, up), daemon=True)
     reader.start()

@@ -14,12 +14,12 @@ from transport_grpc.limits import Limits
 from transport_grpc.methods import methods_of
 from transport_grpc.observer import CallObserver
 from transport_grpc.services import services
-from transport_grpc.tls import tls_of
 
 if TYPE_CHECKING:
     import socket
-    import ssl
 
+# What clients are told to speak.
+_ALPN = "h2"
 _REMEDY = "choose another with --grpc-port or the setting grpc_port"
 
 
@@ -29,7 +29,6 @@ class GrpcTransport(Transport):
     name = "grpc"
 
     _socket: socket.socket | None = None
-    _tls: ssl.SSLContext | None = None
     _connections: Connections | None = None
     _server: asyncio.Server | None = None
 
@@ -40,14 +39,14 @@ class GrpcTransport(Transport):
 
     def bind(self) -> None:
         """Take the port; see `Transport.bind`."""
-        self._tls = tls_of(self.settings)
         self._socket = listen(self.settings.host, self.settings.grpc_port, "gRPC", _REMEDY)
         self._socket.setblocking(False)
 
     @property
     def url(self) -> str:
         """The address that clients use; they leave the scheme out."""
-        return f"grpc://{address_of(self.settings.host, self.settings.grpc_port, self._socket)}"
+        scheme = "grpcs" if self.control.tls.is_on else "grpc"
+        return f"{scheme}://{address_of(self.settings.host, self.settings.grpc_port, self._socket)}"
 
     async def start(self) -> None:
         """Begin to answer."""
@@ -65,8 +64,7 @@ class GrpcTransport(Transport):
             self._connections.protocol,
             sock=self._socket.dup(),  # the loop closes its own, which may have clients that are not accepted yet
             backlog=2048,
-            ssl=self._tls,
-            ssl_handshake_timeout=settings.grpc_handshake_timeout if self._tls is not None else None,
+            **self.control.tls.options(_ALPN),
         )
 
     async def stop(self, grace_s: float) -> None:
@@ -94,5 +92,6 @@ class GrpcTransport(Transport):
         self._socket.close()
         for client in accepted:
             client.setblocking(False)
-        made = [loop.connect_accepted_socket(connections.protocol, client, ssl=self._tls) for client in accepted]
+        tls = self.control.tls.options(_ALPN)
+        made = [loop.connect_accepted_socket(connections.protocol, client, **tls) for client in accepted]
         await asyncio.gather(*made, return_exceptions=True)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Scrapes that are under way at the stop get no longer than this.
 _LONGEST_GRACE_S = 1
 
+# What clients are told to speak.
+_ALPN = "http/1.1"
 _REMEDY = "choose another with --metrics-port or the setting metrics_port, or set metrics_endpoint to null"
 
 
@@ -45,7 +47,8 @@ class MetricsTransport(Transport):
     @property
     def url(self) -> str:
         """The address that Prometheus scrapes, without the path."""
-        return f"http://{address_of(self.settings.host, self.settings.metrics_port, self._socket)}"
+        scheme = "https" if self.control.tls.is_on else "http"
+        return f"{scheme}://{address_of(self.settings.host, self.settings.metrics_port, self._socket)}"
 
     async def start(self) -> None:
         """Begin to answer."""
@@ -61,7 +64,7 @@ class MetricsTransport(Transport):
             proxy_headers=False,
             timeout_graceful_shutdown=_LONGEST_GRACE_S,
         )
-        self._uvicorn = _Uvicorn(config)
+        self._uvicorn = _Uvicorn(config, self.control.tls.options(_ALPN))
         self._running = asyncio.create_task(self._uvicorn.serve(sockets=[self._socket]), name="mlcore-metrics")
         up = asyncio.create_task(self._uvicorn.up.wait())
         await asyncio.wait({self._running, up}, return_when=asyncio.FIRST_COMPLETED)
@@ -84,13 +87,26 @@ class MetricsTransport(Transport):
 class _Uvicorn(uvicorn.Server):
     """uvicorn, which says when it is up and leaves the signals to the server that owns it."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, tls: dict[str, Any]) -> None:
         super().__init__(config)
+        self._tls = tls
         self.up = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Listen, as uvicorn would, which knows no deadline for the handshake of TLS."""
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(self._protocol, sock=sock, backlog=self.config.backlog, **self._tls)
+            for sock in sockets or ()
+        ]
+        self.started = True
         self.up.set()
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn's own
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[Any]:

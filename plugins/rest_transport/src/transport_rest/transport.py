@@ -25,6 +25,8 @@ _KEEP_ALIVE_S = 75
 # How long a request that is cancelled may take to tell its client so.
 _LAST_ANSWERS_S = 0.2
 
+# What clients are told to speak.
+_ALPN = "http/1.1"
 _REMEDY = "choose another with --http-port or the setting http_port"
 
 
@@ -49,7 +51,8 @@ class RestTransport(Transport):
     @property
     def url(self) -> str:
         """The address that clients use."""
-        return f"http://{address_of(self.settings.host, self.settings.http_port, self._socket)}"
+        scheme = "https" if self.control.tls.is_on else "http"
+        return f"{scheme}://{address_of(self.settings.host, self.settings.http_port, self._socket)}"
 
     async def start(self) -> None:
         """Begin to answer."""
@@ -68,7 +71,7 @@ class RestTransport(Transport):
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, round(self.settings.grace_period)),
         )
-        self._uvicorn = _Uvicorn(config)
+        self._uvicorn = _Uvicorn(config, self.control.tls.options(_ALPN))
         self._running = asyncio.create_task(self._uvicorn.serve(sockets=[self._socket]), name="mlcore-rest")
         up = asyncio.create_task(self._uvicorn.up.wait())
         await asyncio.wait({self._running, up}, return_when=asyncio.FIRST_COMPLETED)
@@ -115,8 +118,9 @@ class RestTransport(Transport):
 class _Uvicorn(uvicorn.Server):
     """uvicorn, which says when it is up and leaves the signals to the server that owns it."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, tls: dict[str, Any]) -> None:
         super().__init__(config)
+        self._tls = tls
         self.up = asyncio.Event()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -129,7 +133,9 @@ class _Uvicorn(uvicorn.Server):
                     accepted.append(listener.accept()[0])
         for sock in accepted:
             sock.setblocking(False)
-        connecting = [asyncio.ensure_future(loop.connect_accepted_socket(self._protocol, sock)) for sock in accepted]
+        connecting = [
+            asyncio.ensure_future(loop.connect_accepted_socket(self._protocol, sock, **self._tls)) for sock in accepted
+        ]
         await super().shutdown(sockets)
         await asyncio.gather(*connecting, return_exceptions=True)
 
@@ -140,7 +146,13 @@ class _Uvicorn(uvicorn.Server):
         return made
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Listen, as uvicorn would, which knows no deadline for the handshake of TLS."""
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(self._protocol, sock=sock, backlog=self.config.backlog, **self._tls)
+            for sock in sockets or ()
+        ]
+        self.started = True
         self.up.set()
 
     @contextlib.contextmanager
