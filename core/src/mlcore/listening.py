@@ -10,14 +10,16 @@ from mlcore.errors import PortInUseError
 _BACKLOG = 2048
 
 
-def listen(host: str, port: int, transport: str, remedy: str) -> socket.socket:
-    """Take a port, and return the socket that listens on it.
+def listen(host: str, port: int, transport: str, remedy: str, is_shared: bool = False) -> socket.socket:
+    """Take a port, and return the socket that listens on it; on a shared one, whoever starts to accept lets it listen.
 
     Args:
         host: The address.
         port: The port; 0 takes a free one.
         transport: What the error calls who wants it.
         remedy: What the error says to do.
+        is_shared: Whether others that want that too may listen on the same port. Each gets a part of the clients from
+            the moment that it listens.
 
     Raises:
         PortInUseError: It is taken, or may not be opened.
@@ -26,9 +28,12 @@ def listen(host: str, port: int, transport: str, remedy: str) -> socket.socket:
     # With its protocol, for asyncio asks a socket for that before it sets TCP_NODELAY.
     taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if is_shared:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         taken.bind((host, port))
-        taken.listen(_BACKLOG)
+        if not is_shared:
+            taken.listen(_BACKLOG)
     except OSError as error:
         taken.close()
         raise PortInUseError(

@@ -141,8 +141,9 @@ class Server:
             self.plugins.startup(self.settings)
             await self._engine.start()
             self.control.served_extensions = sorted({name for known in self.transports for name in known.extensions})
-            for transport in self.transports:
-                await transport.start()
+            # Health is asked while models load; but where another server has the clients, it keeps them until then.
+            if not self.settings.reuse_port:
+                await self._start_transports()
             if self._watch is not None:
                 await self._watch.start()
             if self.settings.load_models_at_startup:
@@ -151,6 +152,8 @@ class Server:
             if self.settings.strict and failures:
                 raise ModelLoadError("\n".join(f"{called(key)}: {reason}" for key, reason in failures.items()))
             self.control.set_accepting(True)
+            if self.settings.reuse_port:
+                await self._start_transports()
         except BaseException:
             await self.stop()
             raise
@@ -206,6 +209,10 @@ class Server:
         while True:
             await asyncio.sleep(SORT_S)
             self.tallies.sort_in()
+
+    async def _start_transports(self) -> None:
+        for transport in self.transports:
+            await transport.start()
 
     async def _stop_transports(self, grace_s: float) -> None:
         stopped = await asyncio.gather(

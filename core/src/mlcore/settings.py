@@ -92,6 +92,10 @@ class Settings(BaseSettings):
     http_port: Port = Field(8080, description="Port of the REST transport; 0 takes a free one.")
     grpc_port: Port = Field(8081, description="Port of the gRPC transport; 0 takes a free one.")
     metrics_port: Port = Field(8082, description="Port of the metrics transport, where one is installed.")
+    reuse_port: bool = Field(
+        False,
+        description="Whether another server may take the same ports, so that a successor is up before this one stops.",
+    )
     metrics_endpoint: str | None = Field(
         "/metrics", description="Path of the metrics, where a transport for them is installed; null switches them off."
     )

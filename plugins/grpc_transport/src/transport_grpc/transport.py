@@ -39,7 +39,7 @@ class GrpcTransport(Transport):
 
     def bind(self) -> None:
         """Take the port; see `Transport.bind`."""
-        self._socket = listen(self.settings.host, self.settings.grpc_port, "gRPC", _REMEDY)
+        self._socket = listen(self.settings.host, self.settings.grpc_port, "gRPC", _REMEDY, self.settings.reuse_port)
         self._socket.setblocking(False)
 
     @property

@@ -42,7 +42,9 @@ class MetricsTransport(Transport):
 
     def bind(self) -> None:
         """Take the port; see `Transport.bind`."""
-        self._socket = listen(self.settings.host, self.settings.metrics_port, "metrics", _REMEDY)
+        self._socket = listen(
+            self.settings.host, self.settings.metrics_port, "metrics", _REMEDY, self.settings.reuse_port
+        )
 
     @property
     def url(self) -> str:

@@ -46,7 +46,7 @@ class RestTransport(Transport):
 
     def bind(self) -> None:
         """Take the port; see `Transport.bind`."""
-        self._socket = listen(self.settings.host, self.settings.http_port, "REST", _REMEDY)
+        self._socket = listen(self.settings.host, self.settings.http_port, "REST", _REMEDY, self.settings.reuse_port)
 
     @property
     def url(self) -> str:
