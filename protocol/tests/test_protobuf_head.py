@@ -79,8 +79,11 @@ def test_as_many_as_allowed_are_not_refused():
     [
         (with_length(1, b"m" * 5000), "model_name: expected at most 1024 characters, got 5000 bytes"),
         (with_length(2, b"\xff"), "model_version: expected text in UTF-8, got something else (invalid start byte)"),
-        (with_length(3, b"i" * 300), "id: expected at most 256 printable characters"),
-        (with_length(3, b"i\n"), "id: expected at most 256 printable characters"),
+        (
+            with_length(3, b"i" * 300),
+            f"id: expected at most 256 printable characters, got '{'i' * 32}'... of 300 characters",
+        ),
+        (with_length(3, b"i\n"), "id: expected at most 256 printable characters, got 'i\\n'"),
         (with_length(3, b"i" * 2000), "id: expected at most 256 characters, got 2000 bytes"),
         (
             with_length(6, bytes(2**20)),

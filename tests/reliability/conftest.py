@@ -10,6 +10,9 @@ from many import MODEL
 from mlcore.testing import start_server
 from standing import Standing, control_answer
 
+from .asking import GrpcClient, RestClient
+from .semantic_models import write_models
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,5 +38,34 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 def standing(served: RunningServer) -> Iterator[Standing]:
     """Check after the test that the server stands as before; a test with bounds of its own calls `check` itself."""
     stood = Standing(served)
+    yield stood
+    stood.check()
+
+
+@pytest.fixture(scope="package")
+def semantic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Return a server with the models of `semantic_models.py` in a worker."""
+    folder = tmp_path_factory.mktemp("semantic")
+    write_models(folder)
+    server = start_server(folder, "--parallel-workers", "1")
+    for _ in range(20):
+        control_answer(server)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="package", params=["rest", "grpc"])
+def client(request: pytest.FixtureRequest, semantic: RunningServer) -> Iterator[RestClient | GrpcClient]:
+    """Return a client of `semantic`, over REST and over gRPC."""
+    made = (RestClient if request.param == "rest" else GrpcClient)(semantic)
+    made.infer("many", {"name": "same", "datatype": "BYTES", "shape": [1], "data": ["connect"]})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stands(semantic: RunningServer) -> Iterator[Standing]:
+    """Check after the test that `semantic` stands as before."""
+    stood = Standing(semantic)
     yield stood
     stood.check()

@@ -14,6 +14,7 @@ from mlcore_protocol import InferenceResponse, Parameters
 
 from mlcore.beginning import on_begin
 from mlcore.deadline import too_late
+from mlcore.declared_inputs import input_check_of
 from mlcore.engine import Answer
 from mlcore.errors import (
     InternalError,
@@ -67,6 +68,7 @@ class HostedModel:
         self._version = model.version
         self._is_batched = model.settings.max_batch_size > 1
         self._declared = metadata.inputs
+        self._check_inputs = input_check_of(model)
         self._predict = predict
         self._stream = stream
         self._formats = formats
@@ -166,6 +168,8 @@ class HostedModel:
                 f"the media type '{call.media_type[:64]}' is not one of {', '.join(self._formats)}"
             )
         request = wire_format.decode(call.body, call.head_length, self._declared)
+        if self._check_inputs is not None:
+            self._check_inputs(request)
         if request.id is None:
             request.id = call.request_id or str(uuid.uuid4())
         request_context.set(RequestContext(self._name, self._version, request.id))

@@ -410,6 +410,11 @@ class ModelSettings(BaseSettings):
     versions: list[str] = Field([], description="Versions of the training libraries, for the metadata.")
     inputs: list[TensorSettings] = Field([], description="The inputs that the model declares.")
     outputs: list[TensorSettings] = Field([], description="The outputs that the model declares.")
+    check_inputs: bool = Field(
+        False,
+        description="Whether requests have to keep to `inputs`: names, datatypes and shapes. Inputs with the parameter "
+        "`optional` may be missing. If false, `inputs` only describe, and the model says what it cannot take.",
+    )
     parameters: ModelParameters = Field(
         default_factory=ModelParameters, description="Where the artefact is, and what the runtime should know."
     )

@@ -36,7 +36,9 @@ class RequestRules:
     def check_id(self, request_id: str) -> None:
         """Refuse an id that is long or would spoil a log."""
         if len(request_id) > self.limits.max_id_length or not request_id.isprintable():
-            raise InferenceError(f"id: expected at most {self.limits.max_id_length} printable characters")
+            raise InferenceError(
+                f"id: expected at most {self.limits.max_id_length} printable characters, got {_shown(request_id)}"
+            )
 
     def check_inputs(self, count: int) -> None:
         """Refuse no tensors, and too many."""
@@ -51,12 +53,16 @@ class RequestRules:
     def check_distinct(self, tensors: Sequence[Any], field: str) -> None:
         """Refuse two tensors of one name."""
         if len(tensors) > 1 and len({tensor.name for tensor in tensors}) != len(tensors):
-            raise InferenceError(f"{field}: two of them have the same name")
+            seen: set[str] = set()
+            twice = next(each.name for each in tensors if each.name in seen or seen.add(each.name))  # type: ignore[func-returns-value]
+            raise InferenceError(f"{field}: two of them have the same name, {_shown(twice)}")
 
     def check_name(self, name: str, field: str) -> None:
         """Refuse a tensor's name that is empty, long or cut off by a NUL in C code."""
         if not 0 < len(name) <= self.limits.max_name_length or "\0" in name:
-            raise InferenceError(f"{field}.name: expected 1 to {self.limits.max_name_length} characters without NUL")
+            raise InferenceError(
+                f"{field}.name: expected 1 to {self.limits.max_name_length} characters without NUL, got {_shown(name)}"
+            )
 
     def datatype(self, name: str, field: str) -> Datatype:
         """Return the datatype of this name."""
@@ -103,3 +109,8 @@ class RequestRules:
                 raise InferenceError(f"{where}.{name}: expected true or false, got {repr(value)[:64]}")
             kept[name] = value
         return kept
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of a text as it may stand in an error or a log, and the length of a long one."""
+    return ascii(text) if len(text) <= 64 else f"{text[:32]!a}... of {len(text)} characters"

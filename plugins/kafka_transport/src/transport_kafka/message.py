@@ -83,6 +83,10 @@ class Message:
         if size > _MOST_HEADER_BYTES:
             raise PayloadTooLargeError(f"the headers have {size} bytes; expected no more than {_MOST_HEADER_BYTES}")
         head_length = self._head_length()
+        if head_length is not None and head_length > len(value):
+            raise InferenceError(
+                f"header {HEAD_LENGTH}: expected 0 to {len(value)}, the length of the message, got {head_length}"
+            )
         media_type = self._media_type(head_length)
         body = value if head_length is None else _aligned(value, head_length)
         return Call(self.model, self.version, media_type, body, head_length, self.lines, self.request_id)

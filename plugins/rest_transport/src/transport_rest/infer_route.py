@@ -109,6 +109,10 @@ class InferRoute:
             await read_body(receive, headers, self._max_body_bytes)
             raise
         body = await read_body(receive, headers, self._max_body_bytes, head_length)
+        if head_length is not None and head_length > len(body):  # frames between processes have no room for any number
+            raise InferenceError(
+                f"Inference-Header-Content-Length: expected 0 to {len(body)}, the length of the body, got {head_length}"
+            )
         request_id = scope.get(REQUEST_ID) or request_id_of(headers.get(b"x-request-id"))
         name, version, _ = target
         return Call(name, version, media_type, body, head_length, lines, request_id, trace=scope.get(TRACE))
