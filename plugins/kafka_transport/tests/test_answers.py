@@ -103,6 +103,12 @@ async def test_headers_go_to_the_model_and_come_from_it(asked):
         (b"{", {}, "invalid_argument", "the body is not valid JSON"),
         (b"", {}, "invalid_argument", "the body is"),
         (None, {}, "invalid_argument", "the message has no value; expected the request"),
+        (
+            body(1),
+            {"inference_header_content_length": "9" * 12},
+            "invalid_argument",
+            "header inference-header-content-length: expected 0 to",
+        ),
         (body(1), {"model": None}, "invalid_argument", "header mlcore-model: missing; it names the model"),
         (body(1), {"model": "nobody"}, "not_found", "Model nobody not found"),
         (body(1), {"mlserver_model": "doing"}, "invalid_argument", "headers mlcore-model and mlserver-model differ"),
