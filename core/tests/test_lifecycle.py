@@ -295,7 +295,7 @@ async def test_requests_under_way_finish_on_the_old_model_and_later_ones_go_to_t
     ],
     ids=["code", "gone", "json", "key"],
 )
-async def test_a_reload_that_fails_keeps_the_old_model_and_says_why(repository, noting, said, spoil, reason):
+async def test_f09_a_reload_that_fails_keeps_the_old_model_and_says_why(repository, noting, said, spoil, reason):
     folder = noting("folder", name="m", parameters={"version": "1"})
 
     async with Server(repository, transports=[]) as server:

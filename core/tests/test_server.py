@@ -161,7 +161,7 @@ async def test_ready_is_false_until_the_models_are_loaded_and_from_the_stop_on(t
     assert seen == [False, True, False]
 
 
-async def test_a_port_that_is_taken_ends_the_start_while_nothing_runs(transport, plugin, models, notes):
+async def test_f24_a_port_that_is_taken_ends_the_start_while_nothing_runs(transport, plugin, models, notes):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -203,7 +203,7 @@ async def test_a_transport_that_fails_leaves_nothing_running(transport, plugin, 
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
-async def test_strict_stops_everything_again_and_names_every_model(transport, plugin, models, notes):
+async def test_f08_strict_stops_everything_again_and_names_every_model(transport, plugin, models, notes):
     class Failing(MLModel):
         def load(self):
             raise ValueError("no weights")
@@ -530,7 +530,7 @@ async def test_run_answers_until_a_signal_and_restores_the_handlers(models, note
     assert signal.getsignal(number) == before
 
 
-async def test_a_signal_during_the_start_stops_it(notes, until):
+async def test_f20_a_signal_during_the_start_stops_it(notes, until):
     begun = threading.Event()
 
     class Slow(MLModel):

@@ -126,5 +126,41 @@ def test_bytes_that_are_not_text_are_refused_with_two_ways_out(values):
 def test_an_array_of_another_size_than_the_shape_is_refused(array):
     datatype = "FP64" if array.dtype.kind == "f" else "BYTES"
 
-    with pytest.raises(InternalError, match=r"output 'y' says the shape \[2, 2\], but its array has 3 elements"):
+    with pytest.raises(InternalError, match=r"output 'y' says the shape \[2, 2\], but has 3 elements"):
         written(array, datatype, [2, 2])
+
+
+@pytest.mark.parametrize(
+    ("datatype", "shape", "values", "message"),
+    [
+        ("FP32", [3], [1.0, 2.0], "says the shape [3], but has 2 elements"),
+        ("FP32", [2, 2], [[1.0, 2.0], [3.0]], "is no tensor of FP32"),
+        ("FP32", [1], ["1.5"], "says FP32, but its list holds <U3"),
+        ("INT8", [1], [object()], "says INT8, but its list holds object"),
+        ("INT64", [1], [1.5], "says INT64, but its list holds float64"),
+        ("BOOL", [1], [2], "says BOOL, but its list holds int64"),
+        ("BYTES", [1], ["a", "b"], "says the shape [1], but has 2 elements"),
+        ("BYTES", [2, 2], [["a", "b"], ["c"]], "says the shape [2, 2], but has 3 elements"),
+    ],
+)
+def test_a_list_that_is_not_what_it_says_is_refused(datatype, shape, values, message):
+    with pytest.raises(InternalError) as refused:
+        write_json(ResponseOutput(name="y", shape=shape, datatype=datatype, data=values))
+
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "shape", "values"),
+    [
+        ("FP32", [2], [1, 2.5]),
+        ("FP32", [2], [None, 2.5]),
+        ("FP64", [1], 1.5),
+        ("INT64", [2, 1], [[1], [2]]),
+        ("UINT64", [1], [2**64 - 1]),
+        ("BOOL", [0], []),
+        ("BYTES", [2, 1], [["a"], ["b"]]),
+    ],
+)
+def test_a_list_that_is_what_it_says_is_written_as_it_is(datatype, shape, values):
+    assert write_json(ResponseOutput(name="y", shape=shape, datatype=datatype, data=values)) == values

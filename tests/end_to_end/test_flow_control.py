@@ -79,7 +79,7 @@ def hang_up(server: RunningServer, *inputs: dict[str, Any]) -> socket.socket:
 
 
 @pytest.mark.parametrize(("workers", "working"), [("0", 1), ("1", 1), ("2", 2)])
-def test_what_the_queue_does_not_hold_is_refused_at_once(model, start, place, ask, workers, working) -> None:
+def test_f38_what_the_queue_does_not_hold_is_refused_at_once(model, start, place, ask, workers, working) -> None:
     model(kind="Plain", max_queue_size=10)
     server = start("--parallel-workers", workers)
     folder = place("slow")
@@ -126,7 +126,7 @@ def test_the_most_urgent_request_that_waits_comes_next(model, start, place, ask,
 # --- time ---
 
 
-def test_a_request_that_takes_too_long_is_answered_504_and_cancelled(model, start, place) -> None:
+def test_f39_a_request_that_takes_too_long_is_answered_504_and_cancelled(model, start, place) -> None:
     model(request_timeout=0.3)
     server = start()
     folder = place("slow")
@@ -161,7 +161,7 @@ def test_a_plain_predict_goes_on_but_nobody_waits_for_it(model, start, place, wo
     assert not (late / "began").exists()
 
 
-def test_a_queued_request_is_given_up_at_its_time_and_never_run(model, start, place, ask) -> None:
+def test_f39_a_queued_request_is_given_up_at_its_time_and_never_run(model, start, place, ask) -> None:
     model(kind="Plain")
     server = start("--parallel-workers", "1")
     folder, late = place("slow"), place("late")
@@ -193,7 +193,7 @@ def test_a_wrong_parameter_is_the_clients_error(model, start, parameter, value) 
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
-def test_the_model_learns_that_a_client_has_gone(model, start, place, workers) -> None:
+def test_f15_the_model_learns_that_a_client_has_gone(model, start, place, workers) -> None:
     model()
     server = start("--parallel-workers", workers)
     folder = place("slow")
@@ -209,7 +209,7 @@ def test_the_model_learns_that_a_client_has_gone(model, start, place, workers) -
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
-def test_a_queued_request_whose_client_has_gone_is_never_run(model, start, place, ask, workers) -> None:
+def test_f15_a_queued_request_whose_client_has_gone_is_never_run(model, start, place, ask, workers) -> None:
     model(kind="Plain")
     server = start("--parallel-workers", workers)
     first, gone, last = place("first"), place("gone"), place("last")
@@ -232,7 +232,7 @@ def test_a_queued_request_whose_client_has_gone_is_never_run(model, start, place
 
 
 @pytest.mark.parametrize(("workers", "kind"), [("0", "Many"), ("1", "Many"), ("1", "Plain")])
-def test_a_second_sigterm_ends_everything_at_once(model, start, place, ask, workers, kind) -> None:
+def test_f21_a_second_sigterm_ends_everything_at_once(model, start, place, ask, workers, kind) -> None:
     model(kind=kind)
     server = start("--parallel-workers", workers)
     folder = place("slow")

@@ -94,7 +94,7 @@ def shared_files() -> set[str]:
 
 
 @pytest.mark.parametrize("workers", ["0", "1", "2"])
-async def test_two_hundred_reloads_under_traffic_fail_no_request(model, start, workers) -> None:
+async def test_f28_two_hundred_reloads_under_traffic_fail_no_request(model, start, workers) -> None:
     model()
     server = start("--parallel-workers", workers)
 
@@ -107,7 +107,7 @@ async def test_two_hundred_reloads_under_traffic_fail_no_request(model, start, w
 
 
 @pytest.mark.parametrize(("workers", "keep_alive"), [("0", False), ("1", False), ("2", True)])
-async def test_a_stop_under_traffic_fails_no_request(model, start, repository: Path, workers, keep_alive) -> None:
+async def test_f19_a_stop_under_traffic_fails_no_request(model, start, repository: Path, workers, keep_alive) -> None:
     model()
     (repository / "settings.json").write_text('{"drain_delay": 0.5}')
     server = start("--parallel-workers", workers)
@@ -123,7 +123,7 @@ async def test_a_stop_under_traffic_fails_no_request(model, start, repository: P
     assert not psutil.wait_procs(children, timeout=60)[1]
 
 
-async def test_an_unload_lets_requests_finish_and_refuses_later_ones(model, start, tmp_path: Path) -> None:
+async def test_f29_an_unload_lets_requests_finish_and_refuses_later_ones(model, start, tmp_path: Path) -> None:
     model()
     server = start()
     slow = asyncio.create_task(asyncio.to_thread(server.infer, "many", tensor("slow", tmp_path)))
@@ -140,7 +140,7 @@ async def test_an_unload_lets_requests_finish_and_refuses_later_ones(model, star
 # --- accidents ---
 
 
-async def test_a_worker_that_is_killed_costs_no_more_than_it_had_begun(model, start) -> None:
+async def test_f01_a_worker_that_is_killed_costs_no_more_than_it_had_begun(model, start) -> None:
     model(max_queue_size=100_000)  # on a busy machine the next worker takes its time
     server = start("--parallel-workers", "2")
     kills = 3
@@ -158,7 +158,7 @@ async def test_a_worker_that_is_killed_costs_no_more_than_it_had_begun(model, st
     assert seen.wrong == 0
 
 
-async def test_the_death_of_the_only_worker_makes_requests_wait(model, start) -> None:
+async def test_f01_the_death_of_the_only_worker_makes_requests_wait(model, start) -> None:
     model(max_queue_size=100_000)  # on a busy machine the next worker takes its time
     server = start("--parallel-workers", "1")
 
@@ -173,7 +173,7 @@ async def test_the_death_of_the_only_worker_makes_requests_wait(model, start) ->
     assert seen.wrong == 0
 
 
-async def test_a_worker_that_dies_mid_request_is_a_503_with_its_cause_in_the_log(model, start) -> None:
+async def test_f01_a_worker_that_dies_mid_request_is_a_503_with_its_cause_in_the_log(model, start) -> None:
     model()
     server = start()
 
@@ -187,7 +187,7 @@ async def test_a_worker_that_dies_mid_request_is_a_503_with_its_cause_in_the_log
 
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM])
-async def test_nothing_is_left_of_a_server_however_it_ends(model, start, tmp_path: Path, kill) -> None:
+async def test_f07_nothing_is_left_of_a_server_however_it_ends(model, start, tmp_path: Path, kill) -> None:
     model()
     before = shared_files()
     server = start("--parallel-workers", "2")

@@ -88,7 +88,7 @@ def refusing() -> Iterator[str]:
         ("refusing", "http/protobuf", "0"),
     ],
 )
-def test_the_server_neither_waits_nor_fills_its_log(
+def test_f32_the_server_neither_waits_nor_fills_its_log(
     request: pytest.FixtureRequest, folder: Path, kind: str, protocol: str, workers: str
 ) -> None:
     variables = {

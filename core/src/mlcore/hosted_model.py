@@ -91,7 +91,7 @@ class HostedModel:
                 response = await self._in_time(call, request, deadline)
         except MLCoreError:
             raise
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
+        except BaseException as error:  # a model may raise anything, and its process lives on
             raise self._failure("predict", error) from error
         steps.ended = time.monotonic()
         return self._encoded(steps, wire_format, request, response, "predict")

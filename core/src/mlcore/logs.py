@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlcore.lean_structlog import structlog
+from mlcore.log_output import LogOutput
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -71,7 +72,7 @@ def set_up_logging(settings: Settings) -> None:
     Raises:
         SettingsError: They are wrong.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogOutput(sys.stderr)
     handler.setFormatter(line_formatter(settings.use_structured_logging))
     root = logging.getLogger()
     root.handlers[:] = [handler]

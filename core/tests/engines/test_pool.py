@@ -98,7 +98,7 @@ async def test_replicas_come_back_where_there_is_room(model, repository: Path) -
 # --- workers that end ---
 
 
-async def test_the_death_of_all_workers_at_once_costs_what_they_had_begun(server: Server, tmp_path: Path) -> None:
+async def test_f02_the_death_of_all_workers_at_once_costs_what_they_had_begun(server: Server, tmp_path: Path) -> None:
     places = [tmp_path / str(number) for number in range(2)]
     for place in places:
         place.mkdir()
@@ -133,7 +133,7 @@ async def test_the_death_of_a_worker_ends_its_streams(server: Server) -> None:
         await anext(answers)
 
 
-async def test_a_worker_that_is_stopped_is_replaced(folder: Path) -> None:
+async def test_f05_a_worker_that_is_stopped_is_replaced(folder: Path) -> None:
     async with Server(folder, transports=[], parallel_workers=1, worker_timeout=2) as server:
         (worker,) = workers_of()
         worker.suspend()
@@ -151,7 +151,7 @@ async def test_a_worker_whose_loop_is_busy_is_not_taken_for_hung(folder: Path) -
         assert await said(server, "pid") == before
 
 
-async def test_a_model_that_ends_its_workers_again_and_again_rests_and_says_why(model, repository: Path) -> None:
+async def test_f04_a_model_that_ends_its_workers_again_and_again_rests_and_says_why(model, repository: Path) -> None:
     model("bad")
     model("good")
 
@@ -171,7 +171,7 @@ async def test_a_model_that_ends_its_workers_again_and_again_rests_and_says_why(
         assert await said(server, "pid", model="good")
 
 
-async def test_a_model_that_ends_each_new_worker_while_it_loads_is_left_out(
+async def test_f03_a_model_that_ends_each_new_worker_while_it_loads_is_left_out(
     model, repository: Path, tmp_path: Path
 ) -> None:
     deadly = tmp_path / "deadly"
@@ -228,7 +228,7 @@ async def test_a_worker_is_never_far_ahead_of_whoever_takes_its_stream(server: S
     assert 100 <= made <= 100 + 17
 
 
-async def test_a_stream_that_nobody_takes_any_more_is_closed_in_the_model(server: Server, tmp_path: Path) -> None:
+async def test_f16_a_stream_that_nobody_takes_any_more_is_closed_in_the_model(server: Server, tmp_path: Path) -> None:
     place = tmp_path / "count"
     answers = server.dispatcher.stream(asking("x", f"count {place}"))
     await anext(answers)

@@ -135,7 +135,7 @@ def test_a_model_that_has_rested_is_tried_again(model, repository: Path, monkeyp
 BLOCKING = MODEL.replace("    def load(self):", "    async def load(self):\n        time.sleep(1000)\n")
 
 
-async def test_a_load_that_blocks_its_worker_for_too_long_ends_it(
+async def test_f10_a_load_that_blocks_its_worker_for_too_long_ends_it(
     model, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "_LISTEN_S", 3)

@@ -18,7 +18,9 @@ from mlcore.testing import call_of, response_of, start_server
 from mlcore.types import InferenceRequest, RequestInput
 
 
-async def test_a_model_that_keeps_what_it_was_sent_uses_up_the_shared_memory_and_nothing_else(server: Server) -> None:
+async def test_f41_a_model_that_keeps_what_it_was_sent_uses_up_the_shared_memory_only(
+    server: Server,
+) -> None:
     x = np.arange(2_000_000, dtype=np.float32).reshape(-1, 1)
     for _ in range(12):  # of 8 MB each, so more than there is
         tensor = RequestInput(name="keep", shape=list(x.shape), datatype="FP32", data=x)
@@ -63,7 +65,7 @@ async def test_stopping_leaves_no_worker(folder: Path) -> None:
     assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
 
 
-def test_workers_die_with_a_killed_front(folder: Path) -> None:
+def test_f06_workers_die_with_a_killed_front(folder: Path) -> None:
     running = start_server(folder, "--parallel-workers", "2")
     workers = workers_of(running.process.pid)
 
@@ -111,7 +113,7 @@ async def test_a_model_that_fails_to_load_says_why(folder: Path) -> None:
     assert "load() returned False" in item.reason
 
 
-async def test_a_model_that_kills_its_worker_while_it_loads_stops_no_other(folder: Path) -> None:
+async def test_f03_a_model_that_kills_its_worker_while_it_loads_stops_no_other(folder: Path) -> None:
     deadly = folder.parent / "deadly"
     shutil.copytree(folder, deadly)
     settings = {"name": "a-deadly", "implementation": "many.Many", "parameters": {"extra": {"load": "die"}}}

@@ -33,7 +33,7 @@ async def gated(folder, **options):
         await gate.close()
 
 
-async def test_a_broker_that_is_down_holds_up_nobody_and_is_found_when_it_is_back(serve, tmp_path, caplog):
+async def test_f34_a_broker_that_is_down_holds_up_nobody_and_is_found_when_it_is_back(serve, tmp_path, caplog):
     caplog.set_level("INFO", "mlcore.kafka")
     async with gated(tmp_path) as (gate, broker):
         gate.open(broker.port)

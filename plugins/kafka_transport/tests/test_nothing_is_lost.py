@@ -34,7 +34,7 @@ class Slow(MLModel):
 """
 
 
-async def test_nothing_is_lost_though_workers_and_servers_are_killed(broker, tmp_path):
+async def test_f34_nothing_is_lost_though_workers_and_servers_are_killed(broker, tmp_path):
     model = tmp_path / "echo"
     model.mkdir()
     (model / "model-settings.json").write_text(SETTINGS)

@@ -27,23 +27,45 @@ def write_json(output: ResponseOutput) -> Any:
     """Return what orjson writes as the `data` of `output`; an array's elements flat. NaN and infinities become null.
 
     Raises:
-        InternalError: An array holds something else than the output's datatype says, or another number of elements
-            than its shape; or a BYTES element is neither text nor bytes that are text.
+        InternalError: It holds something else than the output's datatype says, or another number of elements than its
+            shape; or a BYTES element is neither text nor bytes that are text.
     """
     values = output.data.values
     if isinstance(values, np.ndarray):
-        if values.size != math.prod(output.shape):
-            raise InternalError(
-                f"output '{output.name}' says the shape {output.shape}, but its array has {values.size} elements"
-            )
+        _check_count(output, values.size)
         if values.dtype.char in _WRITTEN[output.datatype] and values.dtype.isnative:
             return values.ravel()
         if output.datatype is not Datatype.BYTES:
             return _converted(output, values)
         values = values.ravel().tolist()
     if output.datatype is Datatype.BYTES:
-        return [_written(output, value) for value in (values if isinstance(values, list) else [values])]
+        written = [_written(output, value) for value in (values if isinstance(values, list) else [values])]
+        _check_count(output, sum(map(_count_of, written)))
+        return written
+    _check_numbers(output, values)
     return values
+
+
+def _check_count(output: ResponseOutput, count: int) -> None:
+    if count != math.prod(output.shape):
+        raise InternalError(f"output '{output.name}' says the shape {output.shape}, but has {count} elements")
+
+
+def _count_of(value: Any) -> int:
+    return sum(map(_count_of, value)) if isinstance(value, list) else 1
+
+
+def _check_numbers(output: ResponseOutput, values: Any) -> None:
+    """Check a list, perhaps nested, or a scalar, whose elements orjson would write whatever they are."""
+    try:
+        array = np.array(values)
+        if array.dtype == object and output.datatype in FLOATS:
+            array = np.array(values, np.float64)  # a NaN that was read from JSON is None
+    except (ValueError, TypeError) as error:
+        raise InternalError(f"output '{output.name}' is no tensor of {output.datatype}: {error}") from None
+    if array.size and array.dtype.char not in _WRITTEN[output.datatype]:
+        raise InternalError(f"output '{output.name}' says {output.datatype}, but its list holds {array.dtype}")
+    _check_count(output, array.size)
 
 
 def _converted(output: ResponseOutput, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

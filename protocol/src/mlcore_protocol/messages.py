@@ -5,12 +5,12 @@ A wire format makes them from bytes and turns them into bytes; nothing here know
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from mlcore_protocol.datatypes import DATATYPES, Datatype
-from mlcore_protocol.errors import InferenceError
+from mlcore_protocol.errors import InferenceError, InternalError, MLCoreError
 from mlcore_protocol.message import Message
 from mlcore_protocol.message import Parameters as Parameters
 from mlcore_protocol.tensor_data import TensorData
@@ -20,6 +20,8 @@ M = TypeVar("M", bound=Message)
 
 class Tensor(Message, kw_only=True):
     """What a tensor of a request and one of a response have in common."""
+
+    _wrong: ClassVar[type[MLCoreError]] = InferenceError
 
     name: str
     shape: list[int]
@@ -37,7 +39,7 @@ class Tensor(Message, kw_only=True):
         if type(self.datatype) is not Datatype:
             found = DATATYPES.get(self.datatype)
             if found is None:
-                raise InferenceError(
+                raise self._wrong(
                     f"{self.name}.datatype: {str(self.datatype)[:64]!r} is not a datatype; "
                     f"there are {', '.join(DATATYPES)}"
                 )
@@ -55,6 +57,8 @@ class RequestInput(Tensor, kw_only=True):
 
 class ResponseOutput(Tensor, kw_only=True):
     """One tensor that a model answers with; its members are those of `RequestInput`."""
+
+    _wrong: ClassVar[type[MLCoreError]] = InternalError
 
 
 class RequestOutput(Message, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -79,8 +80,9 @@ def _run(given: Namespace) -> int:
 
     def started(server: Server) -> None:
         banner = _facts if server.settings.use_structured_logging else _banner
-        sys.stderr.write(banner(server, time.perf_counter() - began))
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # the disk is full, or nobody reads it: it serves all the same
+            sys.stderr.write(banner(server, time.perf_counter() - began))
+            sys.stderr.flush()
 
     try:
         code = run_until_stopped(server, started)
