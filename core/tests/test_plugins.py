@@ -61,9 +61,13 @@ def test_what_the_core_offers_comes_through_the_same_hooks():
         {"allow": []},
         {"allow": ["runtime-other"]},
         {"allow": ["runtime-wave"], "deny": ["runtime-wave"]},
+        {"allow": ["runtime-wave>=1.1"]},
+        {"allow": ["runtime-wave:other"]},
+        {"deny": ["runtime-wave<2"]},
+        {"deny": ["Runtime_Wave:runtime_wave==1.*"]},
     ],
 )
-def test_a_plugin_that_may_not_load_is_not_imported(plugin, settings):
+def test_b147_a_plugin_that_may_not_load_is_not_imported(plugin, settings):
     plugin("runtime-wave", "raise SystemExit('imported')")
 
     plugins = Plugins(PluginSettings(**settings))
@@ -73,11 +77,34 @@ def test_a_plugin_that_may_not_load_is_not_imported(plugin, settings):
     assert "wave" not in plugins.runtimes
 
 
-@pytest.mark.parametrize("settings", [{"allow": ["Runtime.Wave"]}, {"deny": ["runtime-wave:other"]}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"allow": ["Runtime.Wave"]},
+        {"allow": ["runtime-wave>=0.9, <2"]},
+        {"allow": ["runtime-wave:runtime_wave"]},
+        {"deny": ["runtime-wave:other"]},
+        {"deny": ["runtime-wave>=2"]},
+    ],
+)
 def test_a_plugin_that_is_allowed_loads(plugin, settings):
     plugin("runtime-wave", good("wave"))
 
     assert "wave" in Plugins(PluginSettings(**settings)).runtimes
+
+
+def test_b147_a_version_that_is_none_is_never_within_a_range(plugin):
+    plugin("runtime-wave", good("wave"), version="whatever")
+
+    assert "wave" not in Plugins(PluginSettings(allow=["runtime-wave>=0"])).runtimes
+    assert "wave" not in Plugins(PluginSettings(deny=["runtime-wave>=5"])).runtimes
+    assert "wave" in Plugins(PluginSettings(allow=["runtime-wave"])).runtimes
+
+
+@pytest.mark.parametrize("entry", ["", "-", "runtime wave", "runtime-wave>=", "runtime-wave>=x,", "runtime[extra]"])
+def test_an_entry_that_names_no_distribution_is_an_error(entry):
+    with pytest.raises(ValueError, match="expected a distribution, with versions if need be"):
+        PluginSettings(allow=[entry])
 
 
 # --- broken ---

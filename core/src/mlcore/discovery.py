@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.metadata import distributions, entry_points, version
+from importlib.metadata import distribution, distributions, entry_points, version
 from typing import TYPE_CHECKING, Any
-
-from packaging.utils import canonicalize_name
 
 from mlcore import builtin
 from mlcore.logs import get_logger
+from mlcore.permission import Permission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,29 +54,36 @@ def discovered(settings: PluginSettings) -> Iterator[tuple[PluginRecord, Callabl
     in.
     """
     yield PluginRecord("mlcore-core:builtin", "mlcore-core", version("mlcore-core")), lambda: builtin
+    permission = Permission(settings.allow, settings.deny)
     points: dict[tuple[str, str, str], EntryPoint] = {}
     for point in _entry_points():
         # An editable install may show its distribution twice.
         points.setdefault((_distribution_of(point), point.name, point.value), point)
-    for (distribution, name, _), point in sorted(points.items(), key=lambda item: item[0]):
-        record = PluginRecord(f"{distribution}:{name}", distribution, point.dist.version if point.dist else "")
-        if _is_denied(record, settings):
+    for (owner, name, _), point in sorted(points.items(), key=lambda item: item[0]):
+        record = PluginRecord(f"{owner}:{name}", owner, point.dist.version if point.dist else "")
+        if not permission.is_given(owner, name, record.version):
             record.state = "denied"
             yield record, None
         else:
             yield record, point.load
 
 
+def installed() -> list[Distribution]:
+    """Return the distributions that bring plugins, that of the core first, in the order of their names."""
+    found = {_distribution_of(point): point.dist for point in _entry_points() if point.dist is not None}
+    return [distribution("mlcore-core"), *(found[name] for name in sorted(found) if name != "mlcore-core")]
+
+
 def _entry_points() -> list[EntryPoint]:
     try:
         return list(entry_points(group=ENTRY_POINT_GROUP))
     except Exception:  # a distribution whose list is damaged spoils the list of all
-        return [point for distribution in distributions() for point in _readable(distribution)]
+        return [point for known in distributions() for point in _readable(known)]
 
 
-def _readable(distribution: Distribution) -> list[EntryPoint]:
+def _readable(known: Distribution) -> list[EntryPoint]:
     try:
-        return list(distribution.entry_points.select(group=ENTRY_POINT_GROUP))
+        return list(known.entry_points.select(group=ENTRY_POINT_GROUP))
     except Exception as error:  # as above
         log.warning("the entry points of a distribution are damaged; install it again", reason=str(error))
         return []
@@ -87,11 +93,3 @@ def _distribution_of(point: EntryPoint) -> str:
     # There is no name after a broken uninstall, where `dist.name` is None or, on newer Pythons, a warning.
     names = point.dist.metadata.get_all("Name") if point.dist is not None else None
     return names[0] if names else "unknown"
-
-
-def _is_denied(record: PluginRecord, settings: PluginSettings) -> bool:
-    distribution = canonicalize_name(record.distribution)
-    denied = {name if ":" in name else canonicalize_name(name) for name in settings.deny}
-    if distribution in denied or record.name in denied:
-        return True
-    return settings.allow is not None and distribution not in {canonicalize_name(name) for name in settings.allow}

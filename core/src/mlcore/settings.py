@@ -24,6 +24,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mlcore.permission import PluginEntry
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -50,6 +52,12 @@ def _http_address(text: str) -> str:
     return text
 
 
+def _plugin_entry(text: str) -> str:
+    PluginEntry.read(text)
+    return text
+
+
+PluginText = Annotated[str, AfterValidator(_plugin_entry)]
 Segment = Annotated[str, Field(max_length=_LONGEST_NAME), AfterValidator(_path_segment)]
 
 
@@ -74,8 +82,16 @@ class PluginSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    allow: list[str] | None = Field(None, description="Distributions whose plugins may load; all if absent.")
-    deny: list[str] = Field([], description="Distributions, or `distribution:entry-point`, whose plugins never load.")
+    allow: list[PluginText] | None = Field(
+        None,
+        description="Distributions whose plugins may load, with versions if need be: `runtime-spacy>=0.1,<0.2`; all if "
+        "absent.",
+    )
+    deny: list[PluginText] = Field(
+        [],
+        description="Distributions, `distribution:entry-point`, or versions, as `runtime-spacy<0.2`, whose plugins "
+        "never load.",
+    )
 
 
 class Settings(BaseSettings):

@@ -1,5 +1,7 @@
 """`mlcore plugins`: what is installed, what it offers, and what is wrong."""
 
+import base64
+import hashlib
 import json
 
 import pytest
@@ -88,3 +90,76 @@ def test_a_codec_that_cannot_be_imported_is_a_problem(plugin, report):
 
     assert code == 1
     assert data["problems"][0].startswith("plugin codec 'wave' of runtime-one: cannot import nowhere_at_all:Codec")
+
+
+# --- where they come from ---
+
+
+def recorded(folder, distribution, installer="pip"):
+    """Write what an installer writes of the files of a distribution."""
+    module = distribution.replace("-", "_")
+    (info,) = folder.glob(f"{module}-*.dist-info")
+    (info / "INSTALLER").write_text(f"{installer}\n")
+    lines = [f"{info.name}/RECORD,,"]
+    for file in (folder / f"{module}.py", info / "METADATA", info / "entry_points.txt"):
+        digest = base64.urlsafe_b64encode(hashlib.sha256(file.read_bytes()).digest()).rstrip(b"=").decode()
+        lines.append(f"{file.relative_to(folder)},sha256={digest},{file.stat().st_size}")
+    (info / "RECORD").write_text("\n".join(lines) + "\n")
+    return info
+
+
+@pytest.fixture
+def verified(mlcore):
+    """Return a function that says where one distribution comes from, and the exit code."""
+
+    def verified(distribution):
+        done = mlcore("plugins", "--verify", "--json")
+        found = {origin["distribution"]: origin for origin in json.loads(done.stdout)["distributions"]}
+        return found[distribution], done.returncode
+
+    return verified
+
+
+def test_files_as_they_were_installed_are_verified_and_nothing_is_imported(plugin, verified):
+    plugin("runtime-one", "raise SystemExit('imported')")
+    info = recorded(plugin.folder, "runtime-one")
+    (info / "direct_url.json").write_text('{"url": "https://example.com/one.whl", "archive_info": {}}')
+
+    origin, code = verified("runtime-one")
+
+    assert code == 0
+    assert origin == {
+        "distribution": "runtime-one",
+        "version": "1.0",
+        "location": str(plugin.folder),
+        "installer": "pip",
+        "url": "https://example.com/one.whl",
+        "is_editable": False,
+        "checked": 3,
+        "different": [],
+        "problem": "",
+    }
+
+
+@pytest.mark.parametrize("spoil", [lambda file: file.write_text("# changed"), lambda file: file.unlink()])
+def test_a_file_that_was_changed_or_is_gone_is_named(plugin, verified, mlcore, spoil):
+    plugin("runtime-one", GOOD)
+    recorded(plugin.folder, "runtime-one")
+    spoil(plugin.folder / "runtime_one.py")
+
+    origin, code = verified("runtime-one")
+
+    assert (origin["different"], code) == (["runtime_one.py"], 1)
+    assert "runtime-one 1.0: 1 of 3 files DIFFER" in mlcore("plugins", "--verify").stdout
+
+
+def test_a_distribution_without_a_record_cannot_be_verified(plugin, verified):
+    plugin("runtime-one", GOOD)
+
+    origin, code = verified("runtime-one")
+
+    assert (origin["problem"], code) == ("no RECORD says what its files should be; install it again", 1)
+
+
+def test_an_editable_one_says_so(mlcore):
+    assert "editable, so its code is not among them" in mlcore("plugins", "--verify").stdout

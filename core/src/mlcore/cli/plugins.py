@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mlcore.commands import Command
@@ -12,20 +13,53 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from mlcore.catalogue import Catalogue
+    from mlcore.origin import Origin
     from mlcore.plugins import Plugins
 
 
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="show where each comes from, and whether its files are as they were installed; nothing is imported",
+    )
 
 
 def _run(given: Namespace) -> int:
+    if given.verify:
+        return _verify(given.json)
     from mlcore.plugins import Plugins
     from mlcore.settings_sources import read_settings
 
     report = _report(Plugins(read_settings().plugins))
     sys.stdout.write(json.dumps(report, indent=2) + "\n" if given.json else _text(report))
     return 1 if report["problems"] or any(plugin["state"] == "broken" for plugin in report["plugins"]) else 0
+
+
+def _verify(as_json: bool) -> int:
+    from mlcore.discovery import installed
+    from mlcore.origin import Origin
+
+    origins = [Origin.of(distribution) for distribution in installed()]
+    if as_json:
+        sys.stdout.write(json.dumps({"distributions": [asdict(origin) for origin in origins]}, indent=2) + "\n")
+    else:
+        sys.stdout.write("".join(_origin_text(origin) for origin in origins))
+    return 0 if all(origin.is_as_installed for origin in origins) else 1
+
+
+def _origin_text(origin: Origin) -> str:
+    state = f"{origin.checked} files as installed"
+    if origin.different:
+        state = f"{len(origin.different)} of {origin.checked} files DIFFER"
+    if origin.is_editable:
+        state += "; editable, so its code is not among them"
+    lines = [f"{origin.distribution} {origin.version}: {origin.problem or state}"]
+    lines.append(f"  in {origin.location}, installed by {origin.installer or 'a program that does not say so'}")
+    lines += [f"  from {origin.url}"] if origin.url else []
+    lines += [f"  differs: {file}" for file in origin.different]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _report(plugins: Plugins) -> dict[str, Any]:
