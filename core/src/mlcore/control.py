@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from importlib.metadata import version
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mlcore_protocol import ModelMetadata, RepositoryIndexItem, ServerMetadata
 
 from mlcore.errors import InferenceError, PermissionDeniedError, SettingsError, UnavailableError
 from mlcore.lifecycle import Lifecycle
+from mlcore.listening import is_loopback
 from mlcore.reasons import one_line
 from mlcore.registry import READY, UNAVAILABLE, Key, ModelState, in_order
 from mlcore.repository.inventory import Inventory
@@ -208,7 +208,7 @@ class ControlPlane:
             PermissionDeniedError: They may not.
         """
         allowed = self.settings.repository_api
-        if not (_is_loopback(self.settings.host) if allowed is None else allowed):
+        if not (is_loopback(self.settings.host) if allowed is None else allowed):
             why = "because the server listens beyond this machine" if allowed is None else "by the server's settings"
             raise PermissionDeniedError(
                 f"loading and unloading of models is closed, {why}; the setting repository_api opens it"
@@ -222,13 +222,6 @@ def _check_names(name: str, version: str | None) -> None:
         except ValueError as error:
             shown = text if len(text) <= 64 else f"{text[:64]}..."
             raise InferenceError(f"{what}: {error}, got {shown!r}") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # a name, which may lead anywhere
-        return False
 
 
 def _index_item(key: Key, state: ModelState | None, found: Found) -> RepositoryIndexItem:

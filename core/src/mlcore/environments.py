@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlcore.errors import ModelLoadError
+from mlcore.settings import Settings, secrets_of
 
 if TYPE_CHECKING:
     from mlcore.settings import ModelSettings
@@ -81,10 +82,16 @@ def interpreter_of(environment: Path) -> Path:
     return python
 
 
+def own_variables() -> dict[str, str]:
+    """Return this process' environment variables, but for those that hold secrets of the server."""
+    secret = {f"MLCORE_{name}".upper() for name in secrets_of(Settings)}
+    return {name: value for name, value in os.environ.items() if name.upper() not in secret}
+
+
 def variables_of(environment: Path) -> dict[str, str]:
     """Return the environment variables for an interpreter of that environment, with nothing of this process' own."""
     own = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "__PYVENV_LAUNCHER__"}
-    variables = {name: value for name, value in os.environ.items() if name not in own}
+    variables = {name: value for name, value in own_variables().items() if name not in own}
     variables["PATH"] = f"{environment / 'bin'}{os.pathsep}{variables.get('PATH', os.defpath)}"
     return variables
 

@@ -126,6 +126,7 @@ class Settings(BaseSettings):
     server_timing: bool = Field(
         False, description="Whether REST answers say in `Server-Timing` how long their steps took, in milliseconds."
     )
+    docs_page: bool = Field(True, description="Whether `/v2/docs` shows people what can be asked.")
     root_path: str = Field("", description="The path under which a proxy serves this server, for its own links.")
     transports: list[str] | None = Field(None, description="Transports to start; every installed one if absent.")
     model_repository_root: str = Field(
@@ -334,6 +335,11 @@ class Settings(BaseSettings):
     def remarks(self) -> list[str]:
         """What is to be said of where they come from, though nothing is wrong, each in one line."""
         return list(self._remarks)
+
+
+def secrets_of(kind: type[BaseModel]) -> set[str]:
+    """Return the names of the settings that are secret: no log, no error and no worker gets their values."""
+    return {name for name, field in kind.model_fields.items() if not field.repr}
 
 
 def _datatype(text: str) -> str:

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings
 from mlcore.errors import SettingsError
 from mlcore.mlserver_settings import MODEL_SETTINGS, SERVER_SETTINGS, why_useless
 from mlcore.near import nearest, show
-from mlcore.settings import ModelParameters, ModelSettings, Settings
+from mlcore.settings import ModelParameters, ModelSettings, Settings, secrets_of
 from mlcore.settings_file import read_json
 from mlcore.settings_variables import Source, Variables
 
@@ -177,7 +177,12 @@ def _mistakes(error: ValidationError, kind: type[BaseModel], sources: list[Sourc
             yield f"{name}: missing"
         else:
             text = mistake["msg"].removeprefix("Value error, ").removeprefix("Input ")
-            yield f"{name}: {text}, got {show(mistake['input'])}"
+            got = "a secret" if _is_secret(kind, path) else show(mistake["input"])
+            yield f"{name}: {text}, got {got}"
+
+
+def _is_secret(kind: type[BaseModel], path: tuple[Any, ...]) -> bool:
+    return path[0] in secrets_of(kind)
 
 
 def _depth(values: Any, path: Iterable[Any]) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 0 well, 1 something failed, 2 wrong usage or settings."""
-    from mlcore.errors import MLCoreError, SettingsError
+    from mlcore.errors import AmbiguousNameError, MLCoreError, SettingsError
 
     # Until a command sets up logging, what is logged is not for the terminal: errors are one line each.
     ours = logging.getLogger("mlcore")
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = _parser(arguments).parse_args(arguments)
         code: int = given.run(given)
         sys.stdout.flush()
-    except SettingsError as error:
+    except (SettingsError, AmbiguousNameError) as error:  # settings decide which of two plugins is meant
         return _fail(error, 2)
     except MLCoreError as error:
         return _fail(error, 1)

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", default=".", help="the folder that would be served (default: here)")
+    parser.add_argument(
+        "--production", action="store_true", help="also check what has to hold before strangers reach the server"
+    )
 
 
 def _run(given: Namespace) -> int:
     from mlcore.errors import SettingsError
     from mlcore.plugins import Plugins
+    from mlcore.production import findings
     from mlcore.registry import called
     from mlcore.repository import make_repository
     from mlcore.repository.folder_repository import FolderRepository
@@ -39,6 +43,7 @@ def _run(given: Namespace) -> int:
         problems += _server_problems(settings, plugins)
         has_workers = _has_workers(settings, plugins)
         warnings += of_server(settings, has_workers)
+        problems += findings(settings, folder) if given.production else []
     if settings is None:
         repository: ModelRepository = FolderRepository(folder, plugins.runtimes)
     else:

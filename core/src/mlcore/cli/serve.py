@@ -109,7 +109,8 @@ def _banner(server: Server, took_s: float) -> str:
     states = server.control.index()
     lines = [f"mlcore is up after {took_s:.1f} s"]
     for transport in server.transports:
-        extra = f"   docs: {transport.url}/v2/docs" if transport.name == "rest" else ""
+        has_docs = transport.name == "rest" and server.settings.docs_page
+        extra = f"   docs: {transport.url}/v2/docs" if has_docs else ""
         lines.append(f"  {transport.name:<8} {transport.url}   ({offers.get(transport.name, '')}){extra}")
     if not states:
         lines.append("  no models: the folder has no model-settings.json")

@@ -16,7 +16,7 @@ from mlcore.engine import Engine, LoadedModel, is_chosen, only_here
 from mlcore.engines.process.handle import WorkerGoneError
 from mlcore.engines.process.plans import plan_to_facts, settings_to_facts
 from mlcore.engines.process.pool import Placement, Pool
-from mlcore.environments import check_no_environment, environment_of, interpreter_of, variables_of
+from mlcore.environments import check_no_environment, environment_of, interpreter_of, own_variables, variables_of
 from mlcore.errors import ModelLoadError, SettingsError
 from mlcore.handlers import handlers_from_facts
 from mlcore.host import ModelHost
@@ -154,7 +154,7 @@ class ProcessEngine(Engine):
         if key not in self._pools:
             timeout_s, take = self.settings.worker_timeout, self._arrivals.take
             if environment is None:
-                python, variables, facts = sys.executable, None, self._facts
+                python, variables, facts = sys.executable, own_variables(), self._facts
             else:
                 facts = {**self._facts, "path": None}  # it has modules of its own
                 python, variables = str(interpreter_of(environment)), variables_of(environment)

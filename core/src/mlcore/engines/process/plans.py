@@ -10,12 +10,12 @@ from typing import Any
 from mlcore.errors import ModelLoadError
 from mlcore.implementation import Target
 from mlcore.loading import Plan
-from mlcore.settings import ModelSettings, Settings
+from mlcore.settings import ModelSettings, Settings, secrets_of
 
 
 def settings_to_facts(settings: Settings) -> dict[str, Any]:
-    """Return the server's settings as plain data, with where it imports modules from."""
-    return {"settings": settings.model_dump(mode="json"), "path": sys.path}
+    """Return the server's settings as plain data, but for secrets, with where it imports modules from."""
+    return {"settings": settings.model_dump(mode="json", exclude=secrets_of(type(settings))), "path": sys.path}
 
 
 def settings_from_facts(facts: dict[str, Any]) -> Settings:

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 log = get_logger("mlcore.worker")
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
 _BEATS_PER_TIMEOUT = 8
 _SLOWEST_BEAT_S = 1.0
 _LAST_WORDS_S = 1.0
@@ -219,15 +221,23 @@ def _beat(page: StatusPage, every_s: float) -> None:
 
 def _die_with_the_front() -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # These reach the whole group or unit; the front decides. Not SIG_IGN, which programs that a model starts inherit.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
 
 
+def _give_up_privileges() -> None:
+    """See to it that no program that a model starts gains rights, and that no crash writes requests to a file."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main() -> None:
     """Run a worker on the descriptors that are its arguments."""
     _die_with_the_front()
+    _give_up_privileges()
     channel, page, calls, answers = map(int, sys.argv[1:])
     taken = socket.socket(fileno=channel)
     worker = Worker(StatusPage(page), SharedArea(calls), SharedArea(answers))
