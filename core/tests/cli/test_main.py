@@ -180,7 +180,7 @@ def test_a_command_that_two_plugins_bring_is_an_error_that_names_both(mlcore, pl
 
     done = mlcore("hello", "you")
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(f"{ERROR}the command 'hello' is offered by tool-one and tool-two; ")
     assert "hello" not in mlcore("--help").stdout
 
