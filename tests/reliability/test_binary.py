@@ -33,7 +33,7 @@ def bytes_of(*texts):
     return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 
 
-def test_b054_b055_a_binary_tensor_is_read(served, standing) -> None:
+def test_b055_a_binary_tensor_is_read(served, standing) -> None:
     body, headers = packed(tensor(8), rest=struct.pack("<ii", 1, -2))
 
     assert reply_of(served.post(PATH, body, headers)).outputs == {"same": [1, -2]}
@@ -127,7 +127,7 @@ def test_b056_a_pickle_that_says_it_is_json_is_refused(served, standing) -> None
 
 
 @pytest.mark.parametrize("word", ["pickle", "application/x-dill", "joblib", "cloudpickle", "__import__('os').abort"])
-def test_b046_b056_a_parameter_that_names_a_serialiser_reads_nothing(client, stands, word) -> None:
+def test_b056_a_parameter_that_names_a_serialiser_reads_nothing(client, stands, word) -> None:
     # A recorded case has it so: an unknown content type leaves the data as it was written.
     given = {"name": "same", "datatype": "BYTES", "shape": [1], "data": ["cos\nsystem\n(S'exit'\ntR."]}
     given["parameters"] = {"content_type": word}

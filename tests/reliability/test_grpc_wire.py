@@ -183,7 +183,7 @@ def test_b093_messages_of_many_small_parts_are_refused(wire, message) -> None:
 @pytest.mark.parametrize(
     "header", [(b"x-text", b"caf\xc3\xa9"), (b"x-thing-bin", b"!!!!"), (b"grpc-timeout", b"soon")], ids=str
 )
-def test_b095_b096_metadata_that_is_wrong_ends_its_call_only(wire, header) -> None:
+def test_b096_metadata_that_is_wrong_ends_its_call_only(wire, header) -> None:
     assert asked(wire, headers=[header]) == INVALID_ARGUMENT
     assert asked(wire, 3) == OK
 

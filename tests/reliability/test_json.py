@@ -286,7 +286,7 @@ def test_b045_a_parameter_of_ten_megabytes_is_refused(served) -> None:
 
 
 @pytest.mark.parametrize("name", ["__class__", "__init__", "__dict__", "batch_size", "__proto__", "model_version"])
-def test_b046_b047_names_that_mean_something_elsewhere_are_only_names(client, stands, name) -> None:
+def test_b046_names_that_mean_something_elsewhere_are_only_names(client, stands, name) -> None:
     good = {"name": "same", "shape": [1], "datatype": "INT64", "data": [1], "parameters": {name: "x"}}
 
     assert client.infer("many", good, parameters={name: "x"}).outputs == {"same": [1]}

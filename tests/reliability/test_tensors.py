@@ -35,7 +35,7 @@ WRAPPING = [
 
 
 @pytest.mark.parametrize("shape", WRAPPING, ids=str)
-def test_b057_b059_a_shape_of_too_many_elements_is_refused(client, stands, shape) -> None:
+def test_b057_a_shape_of_too_many_elements_is_refused(client, stands, shape) -> None:
     assert_refused(client.infer("many", tensor([1], shape)), "inputs[0].shape: the element count", "2147483647")
 
 
@@ -181,7 +181,7 @@ def test_b067_what_does_not_fit_the_declared_input_is_refused(client, stands, ch
     assert_refused(client.infer("declared", {**FITTING["a"], **change}), told)
 
 
-def test_b067_b068_inputs_that_are_only_described_are_for_the_model_to_check(client, stands) -> None:
+def test_b067_inputs_that_are_only_described_are_for_the_model_to_check(client, stands) -> None:
     # Recorded cases have it so: what a folder of MLServer's declares was never held against anybody.
     assert client.infer("described", tensor([1, 2], None, "INT32", "c")).outputs == {"c": [1, 2]}
 
