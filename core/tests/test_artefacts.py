@@ -50,7 +50,8 @@ def test_an_absolute_path_and_the_home_folder_are_taken_as_they_are(tmp_path, fi
         ("sub", "parameters.uri: the folder 'sub' has none of model.a, model.b; name the file in parameters.uri"),
         (
             "s3://bucket/x",
-            "parameters.uri: there is no file or folder 's3://bucket/x' (relative to the model's folder)",
+            "parameters.uri: there is no file or folder of this name, and addresses ('s3:...') are not fetched; "
+            "download the files, and give their path",
         ),
     ],
 )

@@ -208,7 +208,7 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes | None) ->
 def test_an_archive_that_is_too_large_is_refused(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlcore.environments._LARGEST_BYTES", 1000)
+    monkeypatch.setattr("mlcore.archives._LARGEST_BYTES", 1000)
 
     with pytest.raises(ModelLoadError, match="more than 1000 bytes"):
         unpacked(archive(("a", bytes(600)), ("b", bytes(600))), tmp_path / "envs")

@@ -59,8 +59,9 @@ def mlcore_commands() -> Iterable[Command]:
     """Offer the sub-commands of the core."""
     from mlcore.cli.check import CHECK
     from mlcore.cli.init import INIT
+    from mlcore.cli.pin import PIN
     from mlcore.cli.plugins import PLUGINS
     from mlcore.cli.schema import SCHEMA
     from mlcore.cli.serve import SERVE
 
-    return [SERVE, CHECK, PLUGINS, SCHEMA, INIT]
+    return [SERVE, CHECK, PIN, PLUGINS, SCHEMA, INIT]

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import stat
 import subprocess
-import tarfile
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlcore.archives import unpack_once
 from mlcore.errors import ModelLoadError
 from mlcore.settings import Settings, secrets_of
 
 if TYPE_CHECKING:
     from mlcore.settings import ModelSettings
 
-_LARGEST_BYTES = 64 * 2**30
 _ASKED = "from importlib.metadata import version; import mlcore.engines.process.worker; print(version('mlcore-core'))"
 _ASK_TIMEOUT_S = 60
 _UNPACK_TIMEOUT_S = 600
@@ -128,73 +123,28 @@ def check_mlcore(environment: Path) -> None:
 def unpacked(tarball: Path, directory: Path) -> Path:
     """Unpack an archive that conda-pack made, unless it was before, and return the environment's folder.
 
-    Its name is the archive's SHA-256, so a new archive gets a new folder. Links inside the environment are kept, as
-    conda environments have them; everything that could touch a file outside it is refused.
-
     Args:
         tarball: The archive.
         directory: Where such folders are.
 
     Raises:
-        ModelLoadError: It cannot be read, or an entry of it is absolute, leads outside, or is a device.
+        ModelLoadError: It cannot be read, is refused, or its own conda-unpack fails.
     """
-    try:
-        with tarball.open("rb") as file:
-            name = hashlib.file_digest(file, "sha256").hexdigest()
-        folder = directory / name
-        if not folder.is_dir():
-            directory.mkdir(parents=True, exist_ok=True)
-            _unpack(tarball, folder)
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise ModelLoadError(f"environment_tarball: '{tarball}' cannot be unpacked: {error}") from error
-    return folder
+    return unpack_once(tarball, directory, _conda_unpack)
 
 
-def _unpack(tarball: Path, folder: Path) -> None:
-    """Unpack beside the folder, then give it its name at once: it is there as a whole or not at all."""
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name[:16]}-", dir=folder.parent))
+def _conda_unpack(made: Path) -> None:
+    """Let an environment adapt itself to where it is now."""
+    fix = made / "bin" / "conda-unpack"
+    if not fix.is_file():
+        return
     try:
-        with tarfile.open(tarball) as archive:
-            left = _LARGEST_BYTES
-            for member in archive:
-                left -= member.size
-                if left < 0:
-                    raise ModelLoadError(f"environment_tarball: '{tarball}' holds more than {_LARGEST_BYTES} bytes")
-                _check(member, tarball)
-                archive.extract(member, made, filter="data")
-        fix = made / "bin" / "conda-unpack"
-        if fix.is_file():
-            subprocess.run(  # noqa: S603  # the archive's own
-                [interpreter_of(made), fix],
-                check=True,
-                timeout=_UNPACK_TIMEOUT_S,
-                env=variables_of(made),
-                capture_output=True,
-            )
-        made.chmod(stat.S_IRWXU)
-        try:
-            made.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # another process was faster, with the same archive
-                raise
-    except tarfile.FilterError as error:
-        raise ModelLoadError(f"environment_tarball: '{tarball}' is refused: {error}") from error
+        subprocess.run(  # noqa: S603  # the archive's own
+            [interpreter_of(made), fix],
+            check=True,
+            timeout=_UNPACK_TIMEOUT_S,
+            env=variables_of(made),
+            capture_output=True,
+        )
     except subprocess.SubprocessError as error:
-        raise ModelLoadError(f"environment_tarball: '{tarball}': its conda-unpack failed: {error}") from error
-    finally:
-        if made.exists():
-            shutil.rmtree(made, ignore_errors=True)
-
-
-def _check(member: tarfile.TarInfo, tarball: Path) -> None:
-    """Refuse an entry before anything of it is written."""
-    parts = Path(member.name).parts
-    problem = ""
-    if member.name.startswith(("/", "\\")) or ".." in parts:
-        problem = "leads outside the environment"
-    elif not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
-        problem = "is a device or a pipe"
-    elif (member.issym() or member.islnk()) and member.linkname.startswith("/"):
-        problem = f"is a link to the absolute path '{member.linkname}'"
-    if problem:
-        raise ModelLoadError(f"environment_tarball: '{tarball}' is refused: its entry '{member.name}' {problem}")
+        raise ModelLoadError(f"environment_tarball: its conda-unpack failed: {error}") from error

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from mlcore_protocol import MetadataTensor, ModelMetadata
 
 from mlcore import late_load
@@ -25,6 +26,7 @@ from mlcore.loading import make_model
 from mlcore.logs import get_logger
 from mlcore.methods import call_method, in_thread
 from mlcore.own_modules import own_modules_of_load, shared_folder
+from mlcore.pinned import pinned
 from mlcore.predict import composed_stream, is_async, own_predict, streams_itself
 from mlcore.response_cache import ResponseCache
 from mlcore.telemetry import is_tracing
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from mlcore.model import MLModel
     from mlcore.plugins import Plugins
     from mlcore.predict import Predict
+    from mlcore.private_copy import PrivateCopy
     from mlcore.settings import ModelSettings, Settings
     from mlcore.telemetry.tallies import Tallies
 
@@ -78,10 +81,43 @@ class ModelHost:
         """
         token = shared_folder.set(plan.root)
         try:
-            async with own_modules_of_load(plan.settings.folder):
-                return await self._load_in_time(plan)
+            if plan.settings.parameters.digest is not None:
+                return await self._load_pinned(plan)
+            return await self._load_own(plan)
         finally:
             shared_folder.reset(token)
+
+    async def _load_own(self, plan: Plan) -> LoadedModel:
+        async with own_modules_of_load(plan.settings.folder):
+            return await self._load_in_time(plan)
+
+    async def _load_pinned(self, plan: Plan) -> LoadedModel:
+        """Load a model from a private copy, which is there as long as the model is."""
+        own, copy = await self._copied_in_time(plan)
+        try:
+            model = await self._load_own(own)
+        except BaseException:
+            await asyncio.to_thread(copy.close)
+            raise
+
+        async def unload() -> None:
+            try:
+                await model.unload()
+            finally:
+                await asyncio.to_thread(copy.close)
+
+        return msgspec.structs.replace(model, settings=plan.settings, unload=unload)
+
+    async def _copied_in_time(self, plan: Plan) -> tuple[Plan, PrivateCopy]:
+        limit_s = plan.settings.load_timeout or self._settings.load_timeout
+        copying = asyncio.ensure_future(asyncio.to_thread(pinned, plan))
+        try:
+            return await asyncio.wait_for(asyncio.shield(copying), limit_s)
+        except (TimeoutError, asyncio.CancelledError) as error:
+            copying.add_done_callback(_closed)
+            if isinstance(error, TimeoutError):
+                raise _too_slow(limit_s) from None
+            raise
 
     async def _load_in_time(self, plan: Plan) -> LoadedModel:
         """Load a model, unless it takes too long.
@@ -101,7 +137,7 @@ class ModelHost:
         loading.cancel()
         self._late.add(loading)
         loading.add_done_callback(self._late.discard)
-        raise ModelLoadError(f"its load took longer than {limit_s:g} s, the setting load_timeout")
+        raise _too_slow(limit_s)
 
     async def _load(self, plan: Plan) -> LoadedModel:
         settings = plan.settings
@@ -161,6 +197,8 @@ class ModelHost:
             raise ModelLoadError("load() returned False: the model says that it is not ready")
         try:
             metadata = _checked(await _outcome("metadata", model.metadata, threads))
+            if settings.parameters.digest is not None:
+                metadata.parameters.setdefault("digest", settings.parameters.digest)
             predict = self._predict(model, settings, metadata, threads)
             stream = composed_stream(model, threads, predict)
             kind = HostedModel
@@ -202,6 +240,16 @@ class ModelHost:
         for wrapper in self._plugins.predict_wrappers(model, settings, self._settings):
             predict = wrapper(predict)
         return predict
+
+
+def _too_slow(limit_s: float) -> ModelLoadError:
+    return ModelLoadError(f"its load took longer than {limit_s:g} s, the setting load_timeout")
+
+
+def _closed(copying: asyncio.Future[tuple[Plan, PrivateCopy]]) -> None:
+    """Remove a copy that nobody waits for any more."""
+    if not copying.cancelled() and copying.exception() is None:
+        copying.result()[1].close()
 
 
 async def _outcome(name: str, method: Callable[[], Any], threads: ThreadPoolExecutor) -> Any:

@@ -14,6 +14,7 @@ from mlcore.methods import is_cancelled
 from mlcore.reasons import reason_of
 from mlcore.registry import LOADING, READY, UNAVAILABLE, UNLOADING, Key, ModelState, called, named
 from mlcore.telemetry.instruments import MODEL_LOAD_DURATION
+from mlcore.trust import trust_of
 from mlcore.turns import Turns
 from mlcore.without_effect import of_model
 
@@ -57,6 +58,8 @@ class Lifecycle:
         self._engine = engine
         self._inventory = inventory
         self._patience_s = patience_s
+        self._began_ns = time.time_ns()
+        self._at_start: dict[Key, tuple[object, ...]] = {}
         self._turns = Turns()
         self._endings: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -68,9 +71,15 @@ class Lifecycle:
             SettingsError: The repository's folder cannot be read.
         """
         found = await asyncio.to_thread(self._inventory.found)
+        self._note(found)
         for key in found:
             self.registry.states[key] = ModelState(LOADING)
         await asyncio.gather(*(self._load_quietly(entry) for entry in found.values()))
+
+    async def look(self) -> None:
+        """Take what there is now for known, where nothing is loaded at the start."""
+        with suppress(MLCoreError):  # then nothing is known, and the first load says why
+            self._note(await asyncio.to_thread(self._inventory.found))
 
     async def load(self, name: str, version: str | None = None) -> None:
         """Load a model, or load it again, and unload the versions of it that there are no more.
@@ -151,7 +160,7 @@ class Lifecycle:
         failures: list[MLCoreError] = []
         for entry in [entry for key, entry in found.items() if is_meant(key)]:
             try:
-                await self._load(entry, is_asked_for)
+                await self._load(entry, is_asked_for, self._since_ns(entry) if is_asked_for else None)
             except MLCoreError as error:
                 failures.append(error)
         gone = (key for key in self.registry.served() if is_meant(key) and key not in found)
@@ -174,7 +183,20 @@ class Lifecycle:
             async with self._turns.of(entry.name):
                 await self._load(entry)
 
-    async def _load(self, entry: RepositoryEntry, is_asked_for: bool = True) -> None:
+    def _note(self, found: Found) -> None:
+        self._at_start = {key: _places(entry) for key, entry in found.items()}
+
+    def _since_ns(self, entry: RepositoryEntry) -> int | None:
+        """Return since when files count as brought by the clients that ask for a load: the start, or ever.
+
+        With the setting `watch` none do: what comes into the folder is taken without anybody asking.
+        """
+        if self._engine.settings.watch:
+            return None
+        is_known = self._at_start.get((entry.name, entry.version)) == _places(entry)
+        return self._began_ns if is_known else 0
+
+    async def _load(self, entry: RepositoryEntry, is_asked_for: bool = True, since_ns: int | None = None) -> None:
         key = (entry.name, entry.version)
         is_served = key in self.registry.served()
         before = self.registry.states.get(key)
@@ -185,7 +207,8 @@ class Lifecycle:
         try:
             if entry.settings is None:
                 raise ModelLoadError(entry.problem)
-            plan = make_plan(entry.settings, self._plugins, self._inventory.root)
+            settings = entry.settings.trusting(trust_of(self._engine.settings, self._inventory.root, since_ns))
+            plan = make_plan(settings, self._plugins, self._inventory.root)
             model = await self._engine.load(plan)
             try:
                 self.registry.check(model)
@@ -260,6 +283,11 @@ class Lifecycle:
         for key, state in list(self.registry.states.items()):
             if key not in found and key not in self.registry.served() and state.state == UNAVAILABLE:
                 del self.registry.states[key]
+
+
+def _places(entry: RepositoryEntry) -> tuple[object, ...]:
+    """Return where the files of a model are; their content may change."""
+    return entry.folder, entry.settings.parameters.uri if entry.settings is not None else None
 
 
 def _every(name: str) -> Meant:

@@ -148,6 +148,8 @@ class Server:
                 await self._watch.start()
             if self.settings.load_models_at_startup:
                 await self.control.load_all()
+            else:
+                await self.control.lifecycle.look()
             failures = self.control.failures()
             if self.settings.strict and failures:
                 raise ModelLoadError("\n".join(f"{called(key)}: {reason}" for key, reason in failures.items()))

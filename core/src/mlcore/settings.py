@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mlcore.permission import PluginEntry
+from mlcore.trust import Pickles, Trust
 
 if TYPE_CHECKING:
     from typing import Self
@@ -58,6 +60,14 @@ def _plugin_entry(text: str) -> str:
 
 
 PluginText = Annotated[str, AfterValidator(_plugin_entry)]
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch("sha256:[0-9a-f]{64}", text.lower()):
+        raise ValueError("expected sha256: and 64 hexadecimal digits; 'mlcore pin FOLDER' writes them")
+    return text.lower()
+
+
 Segment = Annotated[str, Field(max_length=_LONGEST_NAME), AfterValidator(_path_segment)]
 
 
@@ -152,6 +162,17 @@ class Settings(BaseSettings):
     repository_api: bool | None = Field(
         None,
         description="Whether clients may load and unload models; if absent, only where the host is a loopback address.",
+    )
+    pickle: Pickles = Field(
+        "allow",
+        description="Which models may be unpickled, which runs code that the file brings (joblib, pickle, cloudpickle, "
+        "torch): `allow`; `pinned`, only those with `parameters.digest`, which holds in any case for files that came "
+        "after the start and are loaded by a client; `deny`.",
+    )
+    artefact_folders: list[str] | None = Field(
+        None,
+        description="Folders, besides the served one, that `parameters.uri` may lead into; if absent, those that it "
+        "names by an absolute path. `..` and links lead nowhere else.",
     )
     strict: bool = Field(False, description="Stop with an error at start if any model cannot be loaded.")
     parallel_workers: int = Field(
@@ -393,6 +414,11 @@ class ModelParameters(BaseSettings):
     uri: str | None = Field(
         None, description="The artefact: a path from the model's folder, or what the runtime takes."
     )
+    digest: Annotated[str, AfterValidator(_sha256)] | None = Field(
+        None,
+        description="`sha256:` and the SHA-256 of what `uri` names, of the model's folder without it; nothing else is "
+        "loaded. `mlcore pin FOLDER` writes it, [as this page says](artefacts.md).",
+    )
     version: Segment | None = Field(None, description="The model's version, any text without slashes.")
     content_type: str | None = Field(None, description="The codec for whole requests that name none.")
     format: str | None = Field(None, description="The artefact's format, for runtimes that read several.")
@@ -485,6 +511,7 @@ class ModelSettings(BaseSettings):
     )
 
     _folder: Path | None = PrivateAttr(None)
+    _trust: Trust = PrivateAttr(Trust())
     _remarks: list[str] = PrivateAttr([])
 
     @field_validator("implementation")
@@ -511,6 +538,17 @@ class ModelSettings(BaseSettings):
     def remarks(self) -> list[str]:
         """What is to be said of where they come from, though nothing is wrong, each in one line."""
         return list(self._remarks)
+
+    @property
+    def trust(self) -> Trust:
+        """What the model may be made of; the server says so when it is loaded."""
+        return self._trust
+
+    def trusting(self, trust: Trust) -> ModelSettings:
+        """Return the same settings for a model that may be made of what `trust` says."""
+        settings = self.model_copy()
+        settings._trust = trust
+        return settings
 
     def located(self, folder: Path) -> ModelSettings:
         """Return the same settings as read from `folder`, and named after it if they have no name.

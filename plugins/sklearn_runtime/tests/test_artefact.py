@@ -73,7 +73,7 @@ def test_a_folder_without_a_model_says_which_files_are_looked_for(settings_of):
 def test_a_pickle_under_the_name_of_skops_is_not_read_as_one(tmp_path, settings_of, line):
     pickled(line, tmp_path / "model.skops")
 
-    with pytest.raises(ModelLoadError, match=r"model\.skops: it is damaged, or not written by"):
+    with pytest.raises(ModelLoadError, match=r"model\.skops: it is no skops file but a pickle"):
         read_artefact(settings_of())
 
 

@@ -30,6 +30,7 @@ def _run(given: Namespace) -> int:
     from mlcore.registry import called
     from mlcore.repository import make_repository
     from mlcore.repository.folder_repository import FolderRepository
+    from mlcore.trust import Trust, trust_of
     from mlcore.without_effect import of_model, of_server
 
     folder = Path(given.folder).absolute()
@@ -56,12 +57,13 @@ def _run(given: Namespace) -> int:
         problems.append(
             f"'{given.folder}': no model-settings.json here or below, and no file that an installed runtime claims"
         )
+    trust = trust_of(settings, folder) if settings is not None else Trust()
     for entry in entries:
         name = called((entry.name, entry.version))
         if entry.settings is None:
             found = [entry.problem]
         else:
-            found, remarks = _checked(entry.settings, plugins, folder)
+            found, remarks = _checked(entry.settings.trusting(trust), plugins, folder)
             if settings is not None:
                 has_worker = has_workers and entry.settings.parallel_workers != 0
                 found += [] if has_worker else _place_problems(entry.settings)
@@ -137,6 +139,22 @@ def _place_problems(settings: ModelSettings) -> list[str]:
     return []
 
 
+def _artefact_problems(settings: ModelSettings) -> list[str]:
+    from mlcore.artefacts import artefact_place, names_a_path
+    from mlcore.digest import digest_of
+    from mlcore.errors import ModelLoadError
+
+    uri, digest = settings.parameters.uri, settings.parameters.digest
+    try:
+        if uri is not None and names_a_path(uri) and not artefact_place(settings).exists():
+            return [f"parameters.uri: there is no file or folder '{uri}' (relative to the model's folder)"]
+        if digest is not None and (got := digest_of(artefact_place(settings))) != digest:
+            return [f"parameters.digest: expected {digest}, got {got}; if that is right, run: mlcore pin FOLDER"]
+    except ModelLoadError as error:
+        return [str(error)]
+    return []
+
+
 def _checked(settings: ModelSettings, plugins: Plugins, root: Path) -> tuple[list[str], list[str]]:
     """Return what is wrong with one model, as far as that shows without loading it, and what has no effect."""
     from mlcore.errors import MLCoreError
@@ -147,9 +165,7 @@ def _checked(settings: ModelSettings, plugins: Plugins, root: Path) -> tuple[lis
 
     problems: list[str] = []
     remarks: list[str] = []
-    uri = settings.parameters.uri
-    if uri is not None and _is_path(uri) and not ((settings.folder or root) / Path(uri).expanduser()).exists():
-        problems.append(f"parameters.uri: there is no file or folder '{uri}' (relative to the model's folder)")
+    problems += _artefact_problems(settings)
     token = shared_folder.set(root)
     try:
         plan = make_plan(settings, plugins, root)
@@ -166,11 +182,6 @@ def _checked(settings: ModelSettings, plugins: Plugins, root: Path) -> tuple[lis
     finally:
         shared_folder.reset(token)
     return problems, remarks
-
-
-def _is_path(uri: str) -> bool:
-    """Say whether a URI can only mean a file: it is no address, no package name and no other word."""
-    return "://" not in uri and ("/" in uri or uri.startswith(("~", ".")) or "." in Path(uri).name)
 
 
 CHECK = Command("check", "Say everything that is wrong with a folder, without serving it.", _configure, _run)

@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlcore.artefacts import check_contained
 from mlcore_protocol import Parameters
 
 from mlserver.errors import InvalidModelURI
@@ -41,6 +42,7 @@ def _model_uri(settings: ModelSettings, names: Sequence[str]) -> str:
     if uri is not None and "://" in uri and not uri.startswith("file://"):
         return uri
     place = Path(to_absolute_path(settings, (uri or "").removeprefix("file://")))
+    check_contained(settings, place, uri or ".")
     if not place.exists():
         raise InvalidModelURI(settings.name, uri)
     found = (place / name for name in names if (place / name).is_file())

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from mlcore.artefacts import find_artefact
+from mlcore.artefacts import find_artefact, open_pickle
 from mlcore.errors import ModelLoadError
 from mlcore.loading import own_modules
 from mlcore.logs import get_logger
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from mlcore.settings import ModelSettings
 
 FORMATS = ("joblib", "pickle", "skops")
+
+_SKOPS = b"PK"  # a ZIP archive
+_PICKLE = b"\x80"
 
 _DAMAGED = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError)
 
@@ -40,7 +43,7 @@ def read_artefact(settings: ModelSettings, trusted_types: Iterable[str] = ()) ->
         trusted_types: Types that a skops file may hold besides those that skops knows to be safe.
 
     Raises:
-        ModelLoadError: There is no such file, or it cannot be read.
+        ModelLoadError: There is no such file, it cannot be read, or it is a pickle, which the server does not permit.
     """
     from sklearn.exceptions import InconsistentVersionWarning
 
@@ -48,7 +51,7 @@ def read_artefact(settings: ModelSettings, trusted_types: Iterable[str] = ()) ->
     kind = _format_of(file, settings.parameters.format)
     with caught_warnings("always", InconsistentVersionWarning) as caught, own_modules(settings.folder):
         try:
-            model = _read_skops(file, trusted_types) if kind == "skops" else _read_pickle(file)
+            model = _read_skops(file, trusted_types) if kind == "skops" else _read_pickle(settings, file)
         except ModelLoadError:
             raise
         except Exception as error:  # reading a pickle runs code of the file's, which may raise anything
@@ -70,24 +73,32 @@ def _format_of(file: Path, given: str | None) -> str:
     return "skops" if file.suffix == ".skops" else "joblib"
 
 
-def _read_pickle(file: Path) -> Any:
+def _read_pickle(settings: ModelSettings, file: Path) -> Any:
     import joblib
 
-    return joblib.load(file)  # it reads plain pickles as well
+    with open_pickle(settings, file) as opened:
+        return joblib.load(opened)  # it reads plain pickles as well
 
 
 def _read_skops(file: Path, trusted_types: Iterable[str]) -> Any:
     import skops.io
 
+    content = file.read_bytes()  # once: what is asked for its types is what is loaded
+    if not content.startswith(_SKOPS):
+        what = "a pickle" if content.startswith(_PICKLE) else "something else"
+        raise ModelLoadError(
+            f"{file.name}: it is no skops file but {what}; what a file is called decides how it is read, so give it "
+            "another name, or set parameters.format"
+        )
     trusted = set(trusted_types)
-    unknown = skops.io.get_untrusted_types(file=file)
+    unknown = skops.io.get_untrusted_types(data=content)
     refused = sorted(set(unknown) - trusted)
     if refused:
         raise ModelLoadError(
             f"{file.name}: it holds types that are not known to be safe: {', '.join(refused)}; if you trust the file, "
             "name them in parameters.extra.trusted_types"
         )
-    return skops.io.load(file, trusted=[name for name in unknown if name in trusted])
+    return skops.io.loads(content, trusted=[name for name in unknown if name in trusted])
 
 
 def _problem(error: Exception) -> str:

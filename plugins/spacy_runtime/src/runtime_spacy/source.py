@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import spacy
+from mlcore.artefacts import artefact_place
 from mlcore.errors import ModelLoadError
 from mlcore.logs import get_logger
 from spacy.util import is_package, load_config, registry
@@ -41,12 +42,11 @@ def load_pipeline(settings: ModelSettings, options: Options) -> Language:
         ModelLoadError: There is no such pipeline or component, or spaCy cannot load it.
     """
     uri = settings.parameters.uri
-    folder = settings.folder or Path()
     if uri is not None and uri.startswith(BLANK):
         nlp = _blank(uri.removeprefix(BLANK))
         components: list[str] = []
     else:
-        place = _place(uri, folder)
+        place = _place(settings)
         nlp = _loaded(place, options.exclude)
         components = load_config(nlp.path / "config.cfg")["nlp"]["pipeline"]
     for setting in ("enable", "disable", "exclude"):
@@ -81,15 +81,17 @@ def logged_warnings(model: str) -> Iterator[None]:
         warnings.filterwarnings("ignore", message=re.escape(text))
 
 
-def _place(uri: str | None, folder: Path) -> str | Path:
+def _place(settings: ModelSettings) -> str | Path:
     """Return the name of the installed package, or the path."""
+    uri = settings.parameters.uri
+    folder = settings.folder or Path()
     if uri is None:
         if (folder / "config.cfg").is_file():
             return folder
         raise ModelLoadError(
             "parameters.uri: missing; name an installed pipeline ('en_core_web_md'), a folder with one, or 'blank:en'"
         )
-    path = folder / Path(uri).expanduser()
+    path = artefact_place(settings)
     if Path(uri).name == uri and is_package(uri):
         if path.is_dir():
             raise ModelLoadError(

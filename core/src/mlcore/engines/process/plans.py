@@ -7,10 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mlcore.errors import ModelLoadError
 from mlcore.implementation import Target
 from mlcore.loading import Plan
 from mlcore.settings import ModelSettings, Settings, secrets_of
+from mlcore.trust import Trust
 
 
 def settings_to_facts(settings: Settings) -> dict[str, Any]:
@@ -49,6 +52,7 @@ def plan_to_facts(plan: Plan) -> dict[str, Any]:
         "folder": str(plan.settings.folder) if plan.settings.folder is not None else None,
         "target": None if target is None else [target.module, target.name, target.file],
         "problem": plan.problem,
+        "trust": msgspec.to_builtins(plan.settings.trust),
         "root": str(plan.root) if plan.root is not None else None,
     }
 
@@ -58,6 +62,7 @@ def plan_from_facts(facts: dict[str, Any]) -> Plan:
     target = Target(*facts["target"]) if facts["target"] is not None else None
     implementation = facts["implementation"] or f"{target.module}:{target.name}" if target else facts["implementation"]
     settings = ModelSettings.model_validate({**facts["settings"], "implementation": implementation})
+    settings = settings.trusting(msgspec.convert(facts["trust"], Trust))
     if facts["folder"] is not None:
         settings = settings.located(Path(facts["folder"]))
     root = Path(facts["root"]) if facts["root"] is not None else None
