@@ -216,6 +216,42 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         64 * 2**20, gt=0, description="The largest request body, also after decompression, in bytes."
     )
+    max_url_bytes: int = Field(
+        8 * 2**10, ge=256, le=60_000, description="The longest path of an HTTP request, with its query, in bytes."
+    )
+    max_header_bytes: int = Field(
+        32 * 2**10,
+        ge=1024,
+        description="The largest head of an HTTP request, in bytes; also the most that the chunks of a body may say "
+        "besides it.",
+    )
+    max_headers: int = Field(100, ge=1, description="The most header fields of an HTTP request.")
+    max_chunks: int = Field(65_536, ge=1, description="The most chunks that the body of an HTTP request may come in.")
+    header_timeout: Patience = Field(
+        10.0, description="Seconds in which the head of an HTTP request has to come, the first one on a connection too."
+    )
+    body_timeout: Patience = Field(
+        60.0,
+        description="Seconds in which the body of an HTTP request has to come. One that takes longer goes on as long "
+        "as it has come with at least 1 KiB a second from its beginning.",
+    )
+    idle_timeout: Patience = Field(
+        75.0,
+        description="Seconds without a request after which an HTTP connection is closed. Let load balancers close "
+        "theirs earlier.",
+    )
+    write_timeout: Patience = Field(
+        60.0, description="Seconds after which an HTTP client that takes nothing of its answer is cut off."
+    )
+    max_connections: int = Field(
+        8192, ge=1, description="HTTP connections that a transport may have at once; further ones get a 503."
+    )
+    max_connections_per_peer: int = Field(
+        1024,
+        ge=1,
+        description="HTTP connections that one address may have; behind a proxy all clients are one, and each "
+        "request that is under way needs its own.",
+    )
     grpc_max_message_length: int = Field(
         64 * 2**20,
         gt=0,

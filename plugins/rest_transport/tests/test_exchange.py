@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from transport_rest.exchange import EXCHANGE, JOINED
+from transport_rest.limits import HttpLimits
 from transport_rest.protocol import HttpProtocol
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -38,11 +39,17 @@ async def connect() -> AsyncIterator[Callable[[App], Any]]:
     started: list[Any] = []
     state = ServerState()
 
-    async def start(app: App, keep_alive_s: int = 60) -> Client:
-        config = Config(app, ws="none", lifespan="off", log_config=None, timeout_keep_alive=keep_alive_s)
+    async def start(app: App, **limits: Any) -> Client:
+        config = Config(app, ws="none", lifespan="off", log_config=None)
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: HttpProtocol(wants_clients=lambda: True, config=config, server_state=state, app_state={}),
+            lambda: HttpProtocol(
+                wants_clients=lambda: True,
+                limits=HttpLimits(**limits),
+                config=config,
+                server_state=state,
+                app_state={},
+            ),
             "127.0.0.1",
             0,
         )
@@ -161,7 +168,9 @@ async def test_a_client_that_asks_first_is_told_to_go_on(connect) -> None:
         await send(body(message["body"]))
 
     client = await connect(app)
-    client.writer.write(b"POST /x HTTP/1.1\r\nConnection: close\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    client.writer.write(
+        b"POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    )
 
     assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert (await client.ask(b"ab")).endswith(b"ab")
@@ -179,7 +188,7 @@ async def test_an_app_learns_that_the_client_has_gone_while_it_waits(connect) ->
                 return
 
     client = await connect(app)
-    client.writer.write(b"POST /x HTTP/1.1\r\nContent-Length: 4\r\n\r\nab")
+    client.writer.write(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")
     first = await asyncio.wait_for(seen.get(), 30)
     client.writer.close()
 
@@ -188,8 +197,8 @@ async def test_an_app_learns_that_the_client_has_gone_while_it_waits(connect) ->
 
 
 async def test_a_connection_that_nobody_uses_is_closed(connect) -> None:
-    client = await connect(answering(LENGTH_2, body(b"ok")), keep_alive_s=1)
-    silent = await connect(answering(), keep_alive_s=1)
+    client = await connect(answering(LENGTH_2, body(b"ok")), idle_timeout=1)
+    silent = await connect(answering(), header_timeout=1)
 
     assert (await client.ask(GET.replace(b"close", b"keep-alive"))).endswith(b"ok")
     assert await silent.ask(b"") == b""
@@ -203,7 +212,7 @@ async def test_a_connection_is_not_idle_while_its_request_takes_time(connect) ->
         await send(LENGTH_2)
         await send(body(b"ok"))
 
-    client = await connect(app, keep_alive_s=1)
+    client = await connect(app, idle_timeout=1)
 
     assert (await client.ask(GET)).endswith(b"ok")
 

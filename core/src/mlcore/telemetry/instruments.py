@@ -165,7 +165,18 @@ WORKER_CPU = Instrument(
     "mlcore.worker.cpu.time", COUNTER, "s", ("pool", "worker"), "Processor time of each worker since it was started."
 )
 
-# --- transports, by the semantic conventions of OpenTelemetry ------------------------------------------------------
+# --- transports, mostly by the semantic conventions of OpenTelemetry -----------------------------------------------
+
+CONNECTIONS = Instrument(
+    "mlcore.connections", GAUGE, "{connection}", ("transport",), "Connections that clients have open."
+)
+CONNECTIONS_REFUSED = Instrument(
+    "mlcore.connections.refused",
+    COUNTER,
+    "{connection}",
+    ("transport", "reason"),
+    "Connections that were refused because there were too many, by `reason`: in `total`, or of one `peer`.",
+)
 
 HTTP_DURATION = Instrument(
     "http.server.request.duration",

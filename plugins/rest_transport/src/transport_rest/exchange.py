@@ -45,10 +45,12 @@ class Exchange:
     Args:
         connection: Where the answer goes.
         scope: The request, but for its body.
+        headers: Its headers, of each name the last.
         is_kept: Whether the connection may be used again afterwards.
         awaits_continue: Whether the client sends the body only when it is told to.
 
     Attributes:
+        headers: As given; made once, because everybody on the way looks at some.
         task: What answers it.
         is_working: Whether a model works for it, which ends if the client goes away.
         is_lost: Whether the client has gone.
@@ -61,9 +63,17 @@ class Exchange:
 
     task: asyncio.Task[None]
 
-    def __init__(self, connection: HttpProtocol, scope: Scope, is_kept: bool, awaits_continue: bool) -> None:
+    def __init__(
+        self,
+        connection: HttpProtocol,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        is_kept: bool,
+        awaits_continue: bool,
+    ) -> None:
         self._connection = connection
         self.scope = scope
+        self.headers = headers
         self._is_kept = is_kept
         self._awaits_continue = awaits_continue
         self._body: Buffer = b""
@@ -105,9 +115,9 @@ class Exchange:
 
     def take(self, piece: bytes) -> None:
         """Take a piece of the body; if the app does not keep up, the client has to wait."""
+        self.received += len(piece)
         if self.is_over:
             return  # it was answered without
-        self.received += len(piece)
         if not self._body:
             self._body = piece  # most bodies are one piece, which is not copied
         elif type(self._body) is bytearray:
@@ -144,6 +154,11 @@ class Exchange:
         self._wake()
         if self.is_working:
             self.task.cancel()
+
+    def fail(self, status: int) -> None:
+        """Note that the connection itself has answered, and reads no more."""
+        self.status = status
+        self.lose()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -80,7 +80,7 @@ class InferRoute:
                     exchange.is_working = False
                 await _send(exchange, send, answer, self._timing(call, answer))
             else:
-                await read_body(receive, dict(scope["headers"]), self._max_body_bytes)
+                await read_body(receive, exchange.headers, self._max_body_bytes)
                 body = error_body(f"{shown_path(scope)[:64]} takes POST, not {scope['method'][:16]}")
                 await send_error(send, 405, body, {"Allow": "POST"})
         except asyncio.CancelledError:
@@ -94,7 +94,7 @@ class InferRoute:
 
     async def _call(self, target: Target, scope: Scope, receive: Receive) -> Call:
         lines = scope["headers"]
-        headers = dict(lines)
+        headers = scope[EXCHANGE].headers
         content_type = headers.get(b"content-type")
         media_type = JSON
         head_length = None

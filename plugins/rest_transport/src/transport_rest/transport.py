@@ -8,19 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from mlcore.connection_count import ConnectionCount
 from mlcore.listening import address_of, listen
 from mlcore.transport import Transport
 
 from transport_rest.app import build_app
+from transport_rest.limits import HttpLimits
 from transport_rest.measured import HttpMeasures
 from transport_rest.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
-
-# Longer than the idle time of common load balancers, so that they close first and never race with us.
-_KEEP_ALIVE_S = 75
 
 # How long a request that is cancelled may take to tell its client so.
 _LAST_ANSWERS_S = 0.2
@@ -57,19 +56,24 @@ class RestTransport(Transport):
     async def start(self) -> None:
         """Begin to answer."""
         assert self._socket is not None, "bind comes first"
-        tallies = self.dispatcher.tallies
+        settings, tallies = self.settings, self.dispatcher.tallies
         measures = HttpMeasures(tallies) if tallies.is_on else None
         config = uvicorn.Config(
-            build_app(self.settings, self.dispatcher, self.control),
-            http=partial(HttpProtocol, wants_clients=lambda: self.control.is_accepting, measures=measures),  # type: ignore[arg-type]  # makes one, like a class
+            build_app(settings, self.dispatcher, self.control),
+            http=partial(  # type: ignore[arg-type]  # makes one, like a class
+                HttpProtocol,
+                wants_clients=lambda: self.control.is_accepting,
+                limits=HttpLimits.of(settings),
+                count=ConnectionCount("rest", settings.max_connections, settings.max_connections_per_peer, tallies),
+                measures=measures,
+            ),
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=max(1, round(self.settings.grace_period)),
+            timeout_graceful_shutdown=max(1, round(settings.grace_period)),
         )
         self._uvicorn = _Uvicorn(config, self.control.tls.options(_ALPN))
         self._running = asyncio.create_task(self._uvicorn.serve(sockets=[self._socket]), name="mlcore-rest")
