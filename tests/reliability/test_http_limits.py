@@ -10,6 +10,7 @@ import pytest
 from many import MODEL
 from mlcore.testing import start_server
 from standing import Standing, control_answer, raw
+
 from .test_http_framing import BODY, CHUNK, CHUNKED, INFER, error_of, said
 
 LIMIT = 64 * 2**20

@@ -253,3 +253,58 @@ async def test_a_large_answer_has_to_be_sent_in_messages(connect) -> None:
     client = await connect(app)
 
     assert len(await client.ask(GET)) > JOINED
+
+
+async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+    """Read the body, then answer."""
+    while (await receive()).get("more_body"):
+        pass
+    await send(LENGTH_2)
+    await send(body(b"ok"))
+
+
+@pytest.mark.parametrize(
+    ("begun", "setting"),
+    [
+        (b"GET /x HTTP/1.1\r\nHo", "header_timeout"),
+        (b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na", "body_timeout"),
+        (b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n", "body_timeout"),
+    ],
+)
+async def test_b020_a_request_that_does_not_come_to_its_end_is_answered_408(connect, begun, setting) -> None:
+    client = await connect(reading, header_timeout=0.5, body_timeout=0.5)
+
+    answer = await client.ask(begun)
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert setting in answer.decode()
+
+
+async def test_b020_a_byte_now_and_then_extends_nothing(connect) -> None:
+    client = await connect(reading, header_timeout=0.5)
+
+    async def drip() -> None:
+        while True:
+            client.writer.write(b"x")
+            await asyncio.sleep(0.05)
+
+    client.writer.write(b"GET /x HTTP/1.1\r\nHost: x\r\nX: ")
+    dripping = asyncio.create_task(drip())
+    answer = await asyncio.wait_for(client.reader.read(), 30)
+    dripping.cancel()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_b022_a_client_that_takes_nothing_is_cut_off(connect, caplog) -> None:
+    app = answering(head((b"content-length", b"50000000")), body(bytes(50_000_000)))
+    client = await connect(app, write_timeout=0.5)
+    client.reader._transport.pause_reading()  # type: ignore[attr-defined]  # what a client does that is busy
+    client.writer.write(GET)
+
+    async with asyncio.timeout(30):
+        while "its client takes nothing" not in caplog.text:
+            await asyncio.sleep(0.01)
+    client.reader._transport.resume_reading()  # type: ignore[attr-defined]
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await asyncio.wait_for(client.reader.readexactly(50_000_000), 30)
