@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,6 +85,17 @@ class Faulty(MLModel):
         return returned(word, self.name)
 
 
+class Mixed(MLModel):
+    async def predict(self, payload):
+        words = self.decode(payload.inputs[0], StringCodec)
+        for word in words:
+            if word in RAISED:
+                raise RAISED[word]
+        output = StringCodec.encode_output("same", words, use_bytes=False)
+        output.shape = payload.inputs[0].shape
+        return InferenceResponse(model_name=self.name, outputs=[output])
+
+
 class Threaded(Faulty):
     def predict(self, payload):
         return self.fail(payload)
@@ -114,6 +126,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
         "many": ("many.Many", {}),
         "faulty": ("faulty.Faulty", {}),
         "threaded": ("faulty.Threaded", {}),
+        "mixed": ("faulty.Mixed", {"max_batch_size": 8, "max_batch_time": 0.05}),
         "batched": ("faulty.Faulty", {"max_batch_size": 4, "max_batch_time": 0.01}),
     }
     for name, (implementation, more) in settings.items():
@@ -156,3 +169,21 @@ def test_f12_whatever_a_model_returns_is_a_500_that_says_what_is_wrong(failing, 
     assert answer.status == 500, answer.body
     assert set(answer.json()) == {"error"}
     stood.check(is_traced=True, warnings=2)
+
+
+@pytest.mark.parametrize("word", RAISED)
+def test_f40_what_ends_a_batch_is_the_error_of_one_member_only(failing, word: str) -> None:
+    stood = Standing(failing)
+    words = [*(f"text {number}" for number in range(7)), word]
+
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda word: ask_one(failing, word), words))
+
+    assert [answer.status for answer in answers] == [200] * 7 + [500], [answer.body for answer in answers]
+    assert [answer.json()["outputs"][0]["data"] for answer in answers[:7]] == [[word] for word in words[:7]]
+    assert "secret" not in answers[7].json()["error"]
+    stood.check(is_traced=True, warnings=3)
+
+
+def ask_one(server: RunningServer, word: str):
+    return server.infer("mixed", {"name": "same", "datatype": "BYTES", "shape": [1, 1], "data": [word]})

@@ -8,6 +8,7 @@ member runs alone and gets its own answer or error. Such a call then costs the m
 from __future__ import annotations
 
 import asyncio
+import traceback
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -266,7 +267,7 @@ class Batcher:
         except BaseException as error:
             for member in run.members:
                 if not member.answer.done():
-                    member.answer.set_exception(InternalError(f"the batch of this request failed: {error!r}"))
+                    member.answer.set_exception(InternalError("the batch of this request failed; the log has why"))
             if not isinstance(error, asyncio.CancelledError):
                 log.exception("a batch failed", **self._attributes)
         finally:
@@ -290,7 +291,7 @@ class Batcher:
             if is_cancelled():
                 raise
             responses = []
-        except (Exception, SystemExit) as error:  # whose request it was shows when each one runs alone
+        except BaseException as error:  # whose request it was shows when each one runs alone
             self._warn(error)
             responses = []
         for member, response in zip(members, responses, strict=False):
@@ -327,7 +328,8 @@ class Batcher:
     def _warn(self, error: BaseException) -> None:
         """Say once that batches of this model fail, for that costs time, and may be its nature."""
         level = log.debug if self._has_warned else log.warning
-        level("a batch failed; its requests are run alone", reason=repr(error), **self._attributes)
+        reason = "".join(traceback.format_exception_only(error)).strip()  # whose text may be an error, too
+        level("a batch failed; its requests are run alone", reason=reason, **self._attributes)
         self._has_warned = True
 
 

@@ -1,0 +1,94 @@
+"""Each reliability case has a test that bears its number, or stands among those that do not apply, with the reason."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+NUMBERS = {*(f"B{number:03}" for number in range(1, 151)), *(f"F{number:02}" for number in range(1, 46))}
+NOT_APPLICABLE = json.loads((ROOT / "tests" / "reliability" / "not_applicable.json").read_text(encoding="utf-8"))
+NOT_YET = {
+    "B001",
+    "B002",
+    "B003",
+    "B004",
+    "B005",
+    "B006",
+    "B007",
+    "B008",
+    "B009",
+    "B010",
+    "B011",
+    "B012",
+    "B013",
+    "B014",
+    "B015",
+    "B016",
+    "B017",
+    "B018",
+    "B019",
+    "B020",
+    "B021",
+    "B022",
+    "B023",
+    "B024",
+    "B025",
+    "B026",
+    "B027",
+    "B028",
+    "B029",
+    "B100",
+    "B101",
+    "B102",
+    "B103",
+    "B104",
+    "B105",
+    "B107",
+    "B108",
+    "B109",
+    "B110",
+    "B111",
+    "B112",
+    "B113",
+    "B114",
+    "B117",
+    "B118",
+    "B119",
+    "B120",
+    "B121",
+    "B122",
+    "B123",
+    "B124",
+    "B125",
+    "B128",
+    "B129",
+    "B130",
+    "B131",
+    "F17",
+    "F18",
+    "F22",
+    "F36",
+    "F37",
+}
+"""Those that are still to be written."""
+
+
+def numbers_with_a_test() -> set[str]:
+    found = set()
+    for place in ("protocol", "core", "plugins", "tests"):
+        for file in (ROOT / place).rglob("test_*.py"):
+            for number in re.findall(r"def test_([bf]\d{2,3})_", file.read_text(encoding="utf-8")):
+                found.add(number.upper())
+    return found
+
+
+def test_every_case_has_a_test_or_a_reason() -> None:
+    assert NUMBERS - numbers_with_a_test() - set(NOT_APPLICABLE) == NOT_YET
+
+
+def test_no_case_has_both_and_none_is_unknown() -> None:
+    assert not numbers_with_a_test() & set(NOT_APPLICABLE)
+    assert numbers_with_a_test() | set(NOT_APPLICABLE) <= NUMBERS
+    assert all(len(reason) > 20 for reason in NOT_APPLICABLE.values())
