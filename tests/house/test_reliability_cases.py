@@ -79,8 +79,8 @@ def numbers_with_a_test() -> set[str]:
     found = set()
     for place in ("protocol", "core", "plugins", "tests"):
         for file in (ROOT / place).rglob("test_*.py"):
-            for number in re.findall(r"def test_([bf]\d{2,3})_", file.read_text(encoding="utf-8")):
-                found.add(number.upper())
+            for numbers in re.findall(r"def test_((?:[bf]\d{2,3}_)+)", file.read_text(encoding="utf-8")):
+                found.update(number.upper() for number in numbers.split("_") if number)
     return found
 
 
