@@ -93,7 +93,7 @@ def test_an_open_stream_is_ended_when_its_requests_are_answered(serve, connect):
     stopping.result(60)
 
 
-def test_calls_that_outlive_the_grace_period_are_told_so(serve, connect):
+def test_f22_calls_that_outlive_the_grace_period_are_told_so(serve, connect):
     server = serve(grace_period=0.3)
     wire = connect(server)
     wire.ask(1, "wait grace")

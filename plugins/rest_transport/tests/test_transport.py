@@ -193,7 +193,7 @@ def test_a_stop_lets_the_request_under_way_finish_and_takes_no_other(serve, even
     assert answer.headers["Connection"] == "close"
 
 
-def test_a_request_that_outlives_the_grace_period_is_answered_503(serve, events, waiting):
+def test_f22_a_request_that_outlives_the_grace_period_is_answered_503(serve, events, waiting):
     serving = serve(waiting, grace_period=1)
     with ThreadPoolExecutor() as threads:
         asked = threads.submit(serving.post, "/v2/models/waiting/infer", REQUEST)
