@@ -1,0 +1,1 @@
+"""Who may do what: identities, scopes, and how much each identity may ask for."""
