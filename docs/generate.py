@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import differences
 from mlcore import errors, hookspecs
+from mlcore.access.settings import ApiKeySettings, AuthSettings
 from mlcore.settings import CorsSettings, ModelParameters, ModelSettings, PluginSettings, Settings, TensorSettings
 from mlcore.telemetry.instruments import GAUGE, INSTRUMENTS
 from transport_metrics.names import prometheus_name
@@ -79,6 +80,10 @@ def _settings_page() -> str:
         _table(Settings, "MLCORE_"),
         "### `cors_settings`",
         _table(CorsSettings),
+        "### `auth`",
+        _table(AuthSettings),
+        "### `auth.api_keys`",
+        _table(ApiKeySettings),
         "### `plugins`",
         _table(PluginSettings),
         "## `model-settings.json`: a model",

@@ -59,9 +59,10 @@ def mlcore_commands() -> Iterable[Command]:
     """Offer the sub-commands of the core."""
     from mlcore.cli.check import CHECK
     from mlcore.cli.init import INIT
+    from mlcore.cli.key import KEY
     from mlcore.cli.pin import PIN
     from mlcore.cli.plugins import PLUGINS
     from mlcore.cli.schema import SCHEMA
     from mlcore.cli.serve import SERVE
 
-    return [SERVE, CHECK, PIN, PLUGINS, SCHEMA, INIT]
+    return [SERVE, CHECK, PIN, PLUGINS, SCHEMA, INIT, KEY]

@@ -17,6 +17,7 @@ from mlcore.repository.inventory import Inventory
 from mlcore.settings import check_segment
 
 if TYPE_CHECKING:
+    from mlcore.access.guard import Guard
     from mlcore.engine import Engine, Handlers
     from mlcore.plugins import Plugins
     from mlcore.registry import ModelRegistry
@@ -37,6 +38,7 @@ class ControlPlane:
         repository: Where models are found; `None` if they are all given in Python.
         given: The models given in Python.
         tls: What connections are encrypted with.
+        guard: Who is let in; `None` for everybody.
 
     Raises:
         SettingsError: A model given in Python has no name, or that of another one.
@@ -51,10 +53,12 @@ class ControlPlane:
         repository: ModelRepository | None,
         given: list[ModelSettings],
         tls: ServerTls,
+        guard: Guard | None = None,
     ) -> None:
         self.settings = settings
         self.plugins = plugins
         self.tls = tls
+        self.guard = guard
         self._registry = registry
         self.inventory = Inventory(repository, given)
         self.lifecycle = Lifecycle(plugins, registry, engine, self.inventory, settings.grace_period)
@@ -202,13 +206,13 @@ class ControlPlane:
         await self.lifecycle.close(timeout_s)
 
     def check_repository_api(self) -> None:
-        """Refuse if clients may not load and unload models here.
+        """Refuse if clients may not load and unload models here. With a guard, it says who may.
 
         Raises:
             PermissionDeniedError: They may not.
         """
         allowed = self.settings.repository_api
-        if not (is_loopback(self.settings.host) if allowed is None else allowed):
+        if not (self.guard is not None or is_loopback(self.settings.host) if allowed is None else allowed):
             why = "because the server listens beyond this machine" if allowed is None else "by the server's settings"
             raise PermissionDeniedError(
                 f"loading and unloading of models is closed, {why}; the setting repository_api opens it"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mlcore_protocol import ModelMetadata, WireFormat
 
+    from mlcore.access.identity import Authenticator
     from mlcore.codecs.interface import InputCodec, RequestCodec
     from mlcore.commands import Command
     from mlcore.engine import Engine
@@ -98,6 +99,22 @@ def mlcore_engines() -> dict[str, type[Engine] | str]:
         Once, in the front process, at start. Cold.
     """
     raise NotImplementedError
+
+
+@hookspec
+def mlcore_authenticators(settings: Settings) -> Iterable[Authenticator] | None:
+    """Offer ways to know clients, besides the keys of the setting `auth`.
+
+    Args:
+        settings: The server's settings.
+
+    Returns:
+        Objects of `mlcore.access.identity.Authenticator`; they are asked after the server's own, in this order. `None`
+        for none.
+
+    Called:
+        Once, in the front process, at start, if there is the setting `auth`. Cold; their `identify` is hot.
+    """
 
 
 @hookspec

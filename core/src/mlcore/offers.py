@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlcore.access.identity import Authenticator
 from mlcore.commands import Command
 from mlcore.handlers import HandlerApp
 from mlcore.model import MLModel
@@ -44,6 +45,16 @@ def commands(result: Any) -> dict[str, Command]:
         if not isinstance(command, Command):
             raise TypeError(f"expected mlcore.commands.Command objects, got a {type(command).__name__}")
         found.update(dict.fromkeys((command.name, *command.aliases), command))
+    return found
+
+
+def authenticators(result: Any) -> list[Authenticator]:
+    """Return ways to know clients."""
+    found = list(result or ())
+    for authenticator in found:
+        if not isinstance(authenticator, Authenticator):
+            kind = type(authenticator).__name__
+            raise TypeError(f"expected mlcore.access.identity.Authenticator objects, got a {kind}")
     return found
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mlcore_protocol import ModelMetadata, WireFormat
 
+    from mlcore.access.identity import Authenticator
     from mlcore.commands import Command
     from mlcore.engine import Engine
     from mlcore.handlers import CustomHandler, HandlerApp
@@ -153,6 +154,17 @@ class Plugins:
         return self._codecs
 
     # --- what happens when a model is loaded ---
+
+    def authenticators(self, settings: Settings) -> list[Authenticator]:
+        """Ask for ways to know clients; nobody is asked if the settings let everybody in.
+
+        Raises:
+            PluginError: A plugin failed. The server must not run without somebody who guards it.
+        """
+        if settings.auth is None:
+            return []
+        found = self._each("mlcore_authenticators", offers.authenticators, must_work=True, settings=settings)
+        return [authenticator for _, offered in found for authenticator in offered]
 
     def load(self, settings: ModelSettings) -> MLModel | None:
         """Ask for a ready-made runtime for settings that no name covers.

@@ -9,6 +9,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from mlcore.access.exposure import knows_clients
 from mlcore.errors import SettingsError
 from mlcore.listening import is_loopback
 from mlcore.settings import secrets_of
@@ -55,10 +56,6 @@ def _is_open(settings: Settings, _: Path) -> bool:
     return not is_loopback(settings.host)
 
 
-def _knows_clients(settings: Settings) -> bool:
-    return bool(settings.tls_client_ca) and settings.tls_client_verify == "required"
-
-
 def _is_plain(settings: Settings, folder: Path) -> bool:
     return _is_open(settings, folder) and not settings.tls_certificate
 
@@ -76,7 +73,7 @@ def _is_key_open(settings: Settings, _: Path) -> bool:
 
 
 def _is_anonymous(settings: Settings, folder: Path) -> bool:
-    return _is_open(settings, folder) and not _knows_clients(settings)
+    return _is_open(settings, folder) and not knows_clients(settings)
 
 
 def _is_repository_open(settings: Settings, folder: Path) -> bool:
@@ -88,7 +85,8 @@ def _has_secret(settings: Settings, folder: Path) -> bool:
     if not file.exists():
         return False
     try:
-        return bool(set(read_json(file, str(file))) & secrets_of(type(settings)))
+        # auth has only hashes of keys that nobody can guess.
+        return bool(set(read_json(file, str(file))) & secrets_of(type(settings)) - {"auth"})
     except SettingsError:  # which the check itself says
         return False
 
@@ -115,7 +113,7 @@ RULES = (
     Rule(
         "clients",
         "beyond this machine, only known clients are let in",
-        "set tls_client_ca, and leave tls_client_verify at required",
+        "set auth, or tls_client_ca with tls_client_verify left at required",
         _is_anonymous,
     ),
     Rule(

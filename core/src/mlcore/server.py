@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlcore.access.exposure import exposure_of
+from mlcore.access.guard import Guard
 from mlcore.control import ControlPlane
 from mlcore.dispatcher import Dispatcher
 from mlcore.engine import make_engine
@@ -87,8 +89,9 @@ class Server:
         self.repository = make_repository(settings, root, self.plugins) if root is not None else None
         self.dispatcher = Dispatcher(self._registry, settings.request_timeout)
         self._tls = ServerTls(settings, self.tallies)
+        guard = Guard.of(settings, self.plugins.authenticators(settings))
         self.control = ControlPlane(
-            settings, self.plugins, self._registry, self._engine, self.repository, given, self._tls
+            settings, self.plugins, self._registry, self._engine, self.repository, given, self._tls, guard
         )
         made: list[Transport] = [
             made_of(offer, "transport", settings, self.dispatcher, self.control, base=Transport)
@@ -137,6 +140,9 @@ class Server:
                 log.warning("plugin is broken", plugin=record.name, reason=record.error)
             for remark in of_server(self.settings, self._engine.has_workers):
                 log.warning(remark)
+            exposure = exposure_of(self.settings, [known.name for known in self.transports if known.listens])
+            if exposure is not None:
+                log.warning(exposure)
             self._tls.start()
             self.plugins.startup(self.settings)
             await self._engine.start()

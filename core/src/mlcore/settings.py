@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mlcore.access.settings import AuthSettings
 from mlcore.permission import PluginEntry
 from mlcore.trust import Pickles, Trust
 
@@ -107,7 +108,9 @@ class PluginSettings(BaseModel):
 class Settings(BaseSettings):
     """The settings of one server, from `settings.json`, `MLCORE_...` variables and options."""
 
-    model_config = SettingsConfigDict(env_prefix="MLCORE_", extra="forbid", frozen=True, env_file_encoding="utf-8")
+    model_config = SettingsConfigDict(
+        env_prefix="MLCORE_", extra="forbid", frozen=True, env_file_encoding="utf-8", hide_input_in_errors=True
+    )
 
     server_name: str = Field("mlcore", description="The name in the server's metadata.")
     server_version: str = Field("", description="The version in the server's metadata; mlcore's own if empty.")
@@ -294,6 +297,11 @@ class Settings(BaseSettings):
     )
     tls_handshake_timeout: Patience = Field(
         10.0, description="Seconds in which a client that has connected has to agree on TLS."
+    )
+    auth: AuthSettings | None = Field(
+        None,
+        repr=False,
+        description="Who may do what; [as this page says](authentication.md). If absent, whoever reaches a port may.",
     )
     kafka_enabled: bool = Field(
         False, description="Whether requests are taken from Kafka too; the distribution `transport-kafka` does that."

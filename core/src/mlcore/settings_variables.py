@@ -189,7 +189,8 @@ def _source(kind: type[BaseSettings], origin: _Origin) -> Source:
                 values[name] = reader.prepare_field_value(name, field, text, is_complex)
             except ValueError:
                 raise SettingsError(
-                    f'{called(name)}: expected JSON, such as ["a", "b"] or {{"a": 1}}, got {show(text)}'
+                    f'{called(name)}: expected JSON, such as ["a", "b"] or {{"a": 1}}, '
+                    f"got {'a secret' if not field.repr else show(text)}"
                 ) from None
     return Source(values, called)
 

@@ -28,6 +28,8 @@ class Transport(ABC):
     """
 
     name: str
+    listens = True
+    """Whether it takes a port that clients reach."""
 
     def __init__(self, settings: Settings, dispatcher: Dispatcher, control: ControlPlane) -> None:
         self.settings = settings

@@ -105,6 +105,12 @@ class UnsupportedMediaTypeError(MLCoreError):
     code = "unsupported_media_type"
 
 
+class TooManyRequestsError(MLCoreError):
+    """This client asks for more than it may at once; the same request may succeed later."""
+
+    code = "too_many_requests"
+
+
 class OverloadedError(MLCoreError):
     """Too much is waiting already; the same request may succeed later."""
 

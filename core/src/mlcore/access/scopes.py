@@ -10,14 +10,21 @@ if TYPE_CHECKING:
 ADMIN = "admin"
 """The scope that holds all others."""
 
-NEEDED: dict[str, str | None] = {
+OF_MODEL = "infer:"
+"""What the scope that allows requests to one model begins with."""
+
+NEEDED: dict[str, tuple[str, ...] | None] = {
     "health": None,
-    "infer": "infer",
-    "metadata": "metadata",
-    "metrics": "metrics",
-    "repository": "repository",
+    "infer": ("infer",),
+    "metadata": ("metadata",),
+    "metrics": ("metrics",),
+    "ready": ("metadata", "infer"),
+    "repository": ("repository",),
 }
-"""Action to the scope that it needs; `None` for what is open to everybody."""
+"""Action to the scopes of which it needs one; `None` for what is open to everybody. `ready` is that of one model."""
+
+NAMES = (ADMIN, *sorted({name for needed in NEEDED.values() for name in needed or ()}))
+"""Every scope, but those of one model."""
 
 
 class Scopes:
@@ -35,11 +42,24 @@ class Scopes:
 
         Args:
             action: A key of `NEEDED`.
-            model: The model that is asked, where the action is `infer`.
+            model: The model that is asked, where the action is of one.
         """
         if action not in NEEDED:
             return False
         needed = NEEDED[action]
-        if needed is None or needed in self._names or ADMIN in self._names:
+        if needed is None or ADMIN in self._names or not self._names.isdisjoint(needed):
             return True
-        return needed == "infer" and model is not None and f"infer:{model}" in self._names
+        return "infer" in needed and model is not None and OF_MODEL + model in self._names
+
+    def allow_for_some(self, action: str) -> bool:
+        """Say whether an action is allowed for at least one model, where it is not known yet which one is asked."""
+        of_models = "infer" in (NEEDED.get(action) or ())
+        return self.allow(action) or (of_models and any(name.startswith(OF_MODEL) for name in self._names))
+
+
+def needed_for(action: str, model: str | None = None) -> str:
+    """Return the scopes of which an action needs one, for people."""
+    needed = list(NEEDED.get(action) or ())
+    if "infer" in needed and model is not None:
+        needed.append(OF_MODEL + model[:64])
+    return " or ".join(needed)

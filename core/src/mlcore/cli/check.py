@@ -94,6 +94,7 @@ def _server_settings(folder: Path) -> tuple[Settings | None, list[str]]:
 
 
 def _server_problems(settings: Settings, plugins: Plugins) -> list[str]:
+    from mlcore.access.guard import Guard
     from mlcore.engine import find_engine
     from mlcore.errors import MLCoreError, SettingsError
     from mlcore.logging_settings import read_logging_settings
@@ -109,6 +110,10 @@ def _server_problems(settings: Settings, plugins: Plugins) -> list[str]:
     try:
         ServerTls(settings)
     except SettingsError as error:
+        problems.append(str(error))
+    try:
+        Guard.of(settings, plugins.authenticators(settings))
+    except MLCoreError as error:
         problems.append(str(error))
     for find in (find_engine, find_transports):
         try:

@@ -21,6 +21,7 @@ from transport_grpc.status import INITIAL, OK_TRAILERS, failure, retry_headers, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlcore.access.identity import Identity
     from mlcore_protocol import Buffer
     from mlcore_protocol.protobuf_head import ProtobufHead
 
@@ -54,8 +55,11 @@ class ServerCall(StreamIterator[Any]):
         status: How it ended; `None` until then.
         asked: What its last message asks for, where it is one for a model.
         trace: Its span, if it is traced.
+        identity: Whose call it is, where there is a guard and the method is not open.
         trailing: What is sent after the answers of a stream, once it ends well.
     """
+
+    identity: Identity | None = None
 
     def __init__(
         self,

@@ -15,6 +15,8 @@ from mlcore.logs import get_logger
 from transport_grpc.protocol import GrpcProtocol
 
 if TYPE_CHECKING:
+    from mlcore.access.guard import Guard
+
     from transport_grpc.limits import Limits
     from transport_grpc.methods import Method
     from transport_grpc.observer import CallObserver
@@ -37,6 +39,7 @@ class Connections:
         min_packed: The least bytes of an answer that are compressed; `None` for never.
         most: The most connections.
         most_per_peer: The most from one address.
+        guard: Who is let in; `None` for everybody.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Connections:
         min_packed: int | None,
         most: int,
         most_per_peer: int,
+        guard: Guard | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.methods = methods
@@ -54,6 +58,7 @@ class Connections:
         self.observer = observer
         self.min_packed = min_packed
         self.is_leaving = False
+        self._guard = guard
         self._most = most
         self._most_per_peer = most_per_peer
         self._all: dict[GrpcProtocol, Any] = {}
@@ -62,7 +67,11 @@ class Connections:
 
     def protocol(self) -> GrpcProtocol:
         """Make the protocol of a new connection."""
-        return GrpcProtocol(self)
+        if self._guard is None:
+            return GrpcProtocol(self)
+        from transport_grpc.guarded import GuardedProtocol
+
+        return GuardedProtocol(self, self._guard)
 
     def enter(self, connection: GrpcProtocol, address: Any) -> bool:
         """Note a new connection; say whether there may be one more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from transport_grpc.actions import ACTIONS
 from transport_grpc.codec import Untouched
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Method:
 
     Attributes:
         name: Its full name, `package.Service/Method`.
+        action: What it does, as the guard asks for it.
         func: Answers a call of it.
         request_type: The type of its requests.
         streams_in: Whether a call may have several requests.
@@ -34,6 +36,7 @@ class Method:
     """
 
     __slots__ = (
+        "action",
         "func",
         "keeps_time",
         "limit",
@@ -54,6 +57,7 @@ class Method:
     ) -> None:
         is_infer = request_type is Untouched
         self.name = name
+        self.action = ACTIONS[name]
         self.func = func
         self.request_type = request_type
         self.streams_in = streams_in

@@ -42,9 +42,11 @@ class GrpcProtocol(asyncio.Protocol):
 
     Attributes:
         peer: The client's address.
+        call_type: What a call is made as.
     """
 
     peer: str | None = None
+    call_type = ServerCall
 
     outbox: Outbox
     inflow: Inflow
@@ -134,13 +136,18 @@ class GrpcProtocol(asyncio.Protocol):
             refusal = Refusal(Status.UNIMPLEMENTED, text, headers=[ACCEPTED])
         if refusal is not None or method is None:
             assert refusal is not None
-            self.outbox.write(headers_frame(stream.id, refusal_block(refusal), ends_stream=True))
-            if not stream.is_ended:
-                self.outbox.write(rst_stream_frame(stream.id, ErrorCodes.NO_ERROR))
-            self.http2.forget(stream)
-            self._close_if_done()
+            self.refuse(stream, refusal)
             return
-        stream.call = ServerCall(method, head, stream, self, self._connections.observer, self._connections.min_packed)
+        connections = self._connections
+        stream.call = self.call_type(method, head, stream, self, connections.observer, connections.min_packed)
+
+    def refuse(self, stream: Stream, refusal: Refusal) -> None:
+        """Answer a request at once, whatever its client still sends."""
+        self.outbox.write(headers_frame(stream.id, refusal_block(refusal), ends_stream=True))
+        if not stream.is_ended:
+            self.outbox.write(rst_stream_frame(stream.id, ErrorCodes.NO_ERROR))
+        self.http2.forget(stream)
+        self._close_if_done()
 
     def on_data(self, stream: Stream, piece: memoryview) -> None:
         """Take a piece of a request."""

@@ -26,6 +26,7 @@ STATUSES = {
     "failed_precondition": Status.FAILED_PRECONDITION,
     "payload_too_large": Status.RESOURCE_EXHAUSTED,
     "unsupported_media_type": Status.UNIMPLEMENTED,
+    "too_many_requests": Status.RESOURCE_EXHAUSTED,
     "cancelled": Status.CANCELLED,
     "internal": Status.INTERNAL,
     "overloaded": Status.UNAVAILABLE,

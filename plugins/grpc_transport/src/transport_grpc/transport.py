@@ -59,6 +59,7 @@ class GrpcTransport(Transport):
             settings.gzip_min_bytes if settings.gzip_enabled else None,
             settings.grpc_max_connections,
             settings.grpc_max_connections_per_peer,
+            self.control.guard,
         )
         self._server = await asyncio.get_running_loop().create_server(
             self._connections.protocol,

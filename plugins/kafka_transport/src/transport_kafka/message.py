@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlcore.access.identity import AUTHORIZATION, credentials_of
 from mlcore.engine import Call
 from mlcore.errors import InferenceError, PayloadTooLargeError
 from mlcore.request_id import request_id_of
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
+    from mlcore.access.identity import Credentials
     from mlcore_protocol import Buffer
 
 JSON = "application/json"
@@ -19,6 +21,8 @@ HEAD_LENGTH = "inference-header-content-length"
 REQUEST_ID = "x-request-id"
 MODEL = "mlcore-model"
 VERSION = "mlcore-version"
+
+_AUTHORIZATION = AUTHORIZATION.decode()
 
 # MLServer's names, by ours.
 _OTHER_NAMES = {MODEL: "mlserver-model", VERSION: "mlserver-version", "mlcore-method": "mlserver-method"}
@@ -57,6 +61,17 @@ class Message:
     def header(self, name: str) -> bytes | None:
         """Return the first value of a header."""
         return self._values.get(name)
+
+    def take_credentials(self) -> Credentials:
+        """Return what it shows of its sender, which neither models nor other messages get any more.
+
+        Raises:
+            UnauthenticatedError: It shows two things.
+        """
+        lines = self.lines
+        self.headers = [line for line in self.headers if line[0] != _AUTHORIZATION]
+        self._values.pop(_AUTHORIZATION, None)
+        return credentials_of(lines)
 
     def call(self, max_body_bytes: int) -> Call:
         """Return what the dispatcher wants to know of it.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from aiokafka import ConsumerRecord
+    from mlcore.access.guard import Guard
     from mlcore.dispatcher import Dispatcher
     from mlcore.settings import Settings
     from mlcore.telemetry.tracing import Tracing
@@ -44,27 +45,37 @@ class Processing:
         dispatcher: Where calls go.
         measures: Measures them.
         tracing: Says which messages are traced, if somebody collects traces.
+        guard: Whose messages are answered; `None` for everybody's.
     """
 
     def __init__(
-        self, settings: Settings, dispatcher: Dispatcher, measures: MessageMeasures, tracing: Tracing | None = None
+        self,
+        settings: Settings,
+        dispatcher: Dispatcher,
+        measures: MessageMeasures,
+        tracing: Tracing | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._settings = settings
         self._dispatcher = dispatcher
         self._measures = measures
         self._tracing = tracing
+        self._guard = guard
         self._access_log = AccessLog.of(settings)
         self._dead_letters = settings.kafka_topic_dead_letter or f"{settings.kafka_topic_input}-dead-letter"
 
     @classmethod
-    def of(cls, settings: Settings, dispatcher: Dispatcher, measures: MessageMeasures) -> Self:
+    def of(
+        cls, settings: Settings, dispatcher: Dispatcher, measures: MessageMeasures, guard: Guard | None = None
+    ) -> Self:
         """Return one that traces, if whoever runs the process wants to see traces."""
         tracing = None
         if is_tracing():
             from mlcore.telemetry.tracing import Tracing
 
             tracing = Tracing()
-        return cls(settings, dispatcher, measures, None if tracing is None or tracing.is_off else tracing)
+        is_off = tracing is None or tracing.is_off
+        return cls(settings, dispatcher, measures, None if is_off else tracing, guard)
 
     async def process(
         self, record: ConsumerRecord[Any, Any], deliveries: Deliveries, letting_go: asyncio.Event
@@ -126,7 +137,10 @@ class Processing:
     async def _reply_to(self, message: Message, tries: Tries, trace: Mapping[str, str] | None) -> tuple[Reply, str]:
         """Return what is to be written for a message, and how it ended."""
         try:
+            identity = None if self._guard is None else self._guard.identify(message.take_credentials())
             call = message.call(self._settings.max_body_bytes)
+            if self._guard is not None and identity is not None:
+                self._guard.check(identity, "infer", call.model)
             call.trace = dict(trace) if trace is not None else None
             answer = await tries.infer(call)
             return answer_to(message, call, answer, self._settings.kafka_topic_output, trace), "ok"

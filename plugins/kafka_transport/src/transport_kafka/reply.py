@@ -82,9 +82,13 @@ def dead_letter_of(message: Message, code: str, reason: str, attempts: int, topi
         f"{_REASON}-offset": str(record.offset),
     }
     # One that was written to the input topic again has those of the first time.
-    own = [(name, value or b"") for name, value in record.headers if not name.lower().startswith(_REASON)]
+    own = [(name, value or b"") for name, value in record.headers if _is_kept(name.lower())]
     headers = own + [(name, text.encode("utf-8", "replace")) for name, text in facts.items()]
     return Reply(topic, record.key, record.value or b"", headers)
+
+
+def _is_kept(name: str) -> bool:
+    return not name.startswith(_REASON) and name != "authorization"
 
 
 def without_value(reply: Reply) -> Reply:

@@ -28,6 +28,7 @@ class KafkaTransport(Transport):
     """Answers the requests of one topic in another."""
 
     name = "kafka"
+    listens = False
 
     _connection: Connection | None = None
     _intake: Intake | None = None
@@ -63,7 +64,7 @@ class KafkaTransport(Transport):
 
         tame_aiokafka()
         measures = MessageMeasures(self.dispatcher.tallies, self.settings.kafka_topic_input, lambda: self._intake)
-        processing = Processing.of(self.settings, self.dispatcher, measures)
+        processing = Processing.of(self.settings, self.dispatcher, measures, self.control.guard)
         self._running = asyncio.create_task(self._run(processing), name="mlcore-kafka")
 
     async def stop(self, grace_s: float) -> None:

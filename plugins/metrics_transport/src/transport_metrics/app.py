@@ -32,10 +32,10 @@ class MetricsApp:
         """Answer one request."""
         method = scope["method"]
         if "/" + scope["path"].strip("/") != self._path:
-            await _send(send, method, 404, _error(f"there is nothing here; the metrics are at {self._path}"))
+            await send_answer(send, method, 404, error_body(f"there is nothing here; the metrics are at {self._path}"))
         elif method not in ("GET", "HEAD"):
-            await _send(
-                send, method, 405, _error(f"{self._path} takes GET, not {method[:16]}"), [(b"allow", b"GET, HEAD")]
+            await send_answer(
+                send, method, 405, error_body(f"{self._path} takes GET, not {method[:16]}"), [(b"allow", b"GET, HEAD")]
             )
         else:
             await self._show(scope, send)
@@ -48,12 +48,14 @@ class MetricsApp:
             body = await self._exposition.collected(media_type, is_zipped)
         except Exception:  # an observer of a plugin's may raise anything
             log.exception("the metrics could not be collected")
-            await _send(send, scope["method"], 500, _error("the metrics could not be collected; the log says why"))
+            await send_answer(
+                send, scope["method"], 500, error_body("the metrics could not be collected; the log says why")
+            )
             return
         lines = [(b"vary", b"accept, accept-encoding")]
         if is_zipped:
             lines.append((b"content-encoding", b"gzip"))
-        await _send(send, scope["method"], 200, body, lines, media_type.encode())
+        await send_answer(send, scope["method"], 200, body, lines, media_type.encode())
 
 
 def _takes_gzip(accepted: bytes) -> bool:
@@ -64,11 +66,12 @@ def _takes_gzip(accepted: bytes) -> bool:
     return False
 
 
-def _error(message: str) -> bytes:
+def error_body(message: str) -> bytes:
+    """Return the body of an error."""
     return json.dumps({"error": message}).encode()
 
 
-async def _send(
+async def send_answer(
     send: Send,
     method: str,
     status: int,
@@ -76,6 +79,7 @@ async def _send(
     lines: list[tuple[bytes, bytes]] | None = None,
     media_type: bytes = b"application/json",
 ) -> None:
+    """Send a whole response."""
     headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *(lines or [])]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})

@@ -56,8 +56,13 @@ class MetricsTransport(Transport):
         """Begin to answer."""
         assert self._socket is not None, "bind comes first"
         self._exposition = Exposition(self.settings, self.dispatcher.tallies)
+        app = MetricsApp(self._exposition, self.settings.metrics_endpoint or "")
+        if self.control.guard is not None:
+            from transport_metrics.guarded import guarded
+
+            app = guarded(app, self.control.guard)
         config = uvicorn.Config(
-            MetricsApp(self._exposition, self.settings.metrics_endpoint or ""),
+            app,
             ws="none",
             lifespan="off",
             log_config=None,

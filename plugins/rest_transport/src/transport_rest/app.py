@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 
 def build_app(settings: Settings, dispatcher: Dispatcher, control: ControlPlane) -> App:
-    """Compose the app: traces, log, CORS, compression where settings want them, infer, custom handlers, all others."""
-    others = HandlerRoute(dispatcher, control, settings.max_body_bytes, control_app(settings, control))
-    app: App = InferRoute(dispatcher, settings.max_body_bytes, others, settings.server_timing)
+    """Compose the app: traces, log, CORS, guard, compression where wanted, infer, handlers, all others."""
+    handlers = HandlerRoute(dispatcher, control, settings.max_body_bytes, control_app(settings, control))
+    app: App = InferRoute(dispatcher, settings.max_body_bytes, handlers, settings.server_timing)
     if settings.gzip_enabled:
         app = compressing(app, settings.gzip_min_bytes)
+    if control.guard is not None:
+        from transport_rest.guarded import guarded
+
+        app = guarded(app, control.guard, handlers)
     if settings.cors_settings is not None:
         from transport_rest.cors import with_cors
 

@@ -53,14 +53,18 @@ class HandlerRoute:
         self._handlers = control.handlers
         self._table = HandlerTable(self._handlers)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI."""
+    def targets_of(self, scope: Scope) -> dict[str, HandlerTarget]:
+        """Return what answers a request's path, by HTTP method; nothing for a path that no handler has."""
         handlers = self._control.handlers
         if handlers is not self._handlers:
             self._handlers, self._table = handlers, HandlerTable(handlers)
-        targets = None
         if handlers and "//" not in scope["path"] and not has_hidden_slash(scope["raw_path"]):
-            targets = self._table.find(scope["path"])
+            return self._table.find(scope["path"])
+        return {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI."""
+        targets = self.targets_of(scope)
         if not targets:
             await self._others(scope, receive, send)
             return

@@ -27,7 +27,7 @@ class OriginGuard:
         self._rules = None if settings.cors_settings is None else cors_rules(settings.cors_settings)
         # Open because only this machine can reach it: then a page that has its own name resolve to this machine,
         # and so is of the same origin, must not get in either.
-        self._own_names = None if settings.repository_api else {settings.host, "localhost"}
+        self._own_names = None if settings.repository_api or settings.auth is not None else {settings.host, "localhost"}
 
     def check(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Refuse a change that another origin asks for.

@@ -26,6 +26,7 @@ STATUSES = {
     "failed_precondition": 409,
     "payload_too_large": 413,
     "unsupported_media_type": 415,
+    "too_many_requests": 429,
     "cancelled": 499,
     "internal": 500,
     "overloaded": 503,
@@ -85,27 +86,36 @@ async def send_error(send: Send, status: int, body: bytes, headers: dict[str, st
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_failure(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send what a client is told of an exception."""
+async def send_failure(
+    error: Exception, scope: Scope, receive: Receive, send: Send, headers: dict[str, str] | None = None
+) -> None:
+    """Send what a client is told of an exception, with more headers that belong to it."""
     if isinstance(error, UnreadBodyError):
-        await _refuse(error, receive, send)
-    elif isinstance(error, MLCoreError):
-        await send_error(send, status_of(error), error_body(str(error)), error_headers(error))
+        await send_refusal(error, scope, receive, send)
     else:
-        await send_error(send, 500, unexpected(error, scope))
+        status, body, own = _told(error, scope)
+        await send_error(send, status, body, {**own, **(headers or {})})
 
 
-async def _refuse(error: UnreadBodyError, receive: Receive, send: Send) -> None:
-    """Answer at once, then close, but give the client time to stop sending and to read the answer."""
-    body = error_body(str(error))
-    headers = _lines(body, {"Connection": "close"})
-    await send({"type": "http.response.start", "status": status_of(error), "headers": headers})
+async def send_refusal(
+    error: Exception, scope: Scope, receive: Receive, send: Send, headers: dict[str, str] | None = None
+) -> None:
+    """Do the same where the body is not read: then close, but give the client time to stop sending, and to read."""
+    status, body, own = _told(error, scope)
+    lines = _lines(body, {**own, **(headers or {}), "Connection": "close"})
+    await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body, "more_body": True})
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LINGER_S):
             while (await receive()).get("more_body"):
                 pass
     await send({"type": "http.response.body", "body": b""})
+
+
+def _told(error: Exception, scope: Scope) -> tuple[int, bytes, dict[str, str]]:
+    if isinstance(error, MLCoreError):
+        return status_of(error), error_body(str(error)), error_headers(error)
+    return 500, unexpected(error, scope), {}
 
 
 def _lines(body: bytes, headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
+from mlcore.access.identity import credentials_of
 from mlcore.errors import ModelNotFoundError
 from mlcore_protocol.protobuf.grpc.health.v1 import (
     HealthCheckRequest,
     HealthCheckResponse,
     HealthCheckResponseServingStatus,
 )
-
-from transport_grpc.services.mapping import handlers
 
 if TYPE_CHECKING:
     from mlcore.control import ControlPlane
@@ -47,20 +46,23 @@ class HealthService:
     def __mapping__(self) -> dict[str, Handler]:
         """Return every method by its path, as grpclib asks for it."""
         return {
-            **handlers(NAME, {"Check": (self._check, HealthCheckRequest)}),
+            f"/{NAME}/Check": Handler(self._check, Cardinality.UNARY_UNARY, HealthCheckRequest, HealthCheckResponse),
             f"/{NAME}/Watch": Handler(self._watch, Cardinality.UNARY_STREAM, HealthCheckRequest, HealthCheckResponse),
         }
 
-    async def _check(self, request: HealthCheckRequest) -> HealthCheckResponse:
+    async def _check(self, call: ServerCall) -> None:
+        request: HealthCheckRequest = await call.recv_message()
+        self._admit(call, request.service)
         status = self._status(request.service)
         if status is _UNKNOWN:
             shown = request.service[:64]
             raise GRPCError(Status.NOT_FOUND, f"there is no service or model '{shown}'; an empty name is the server")
-        return HealthCheckResponse(status=status)
+        await call.answer(HealthCheckResponse(status=status))
 
     async def _watch(self, call: ServerCall) -> None:
         """Send the state, then each change of it, until the server stops."""
         request = await call.recv_message()
+        self._admit(call, request.service)
         last = None
         while True:
             status = self._status(request.service)
@@ -70,6 +72,11 @@ class HealthService:
             if self._has_stopped():
                 raise GRPCError(Status.UNAVAILABLE, "the server is stopping")
             await asyncio.sleep(_LOOK_S)
+
+    def _admit(self, call: ServerCall, service: str) -> None:
+        """Let everybody ask for the server's health, and for a model's only who may know of it."""
+        if self._control.guard is not None and service not in _OURS:
+            self._control.guard.admit(credentials_of(call.metadata), "ready", service)
 
     def _status(self, service: str) -> HealthCheckResponseServingStatus:
         if service in _OURS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mlcore.access.identity import without_authorization
 from mlcore.engine import Call
 from mlcore.logs import get_logger
 from mlcore_protocol.limits import Limits
@@ -12,12 +13,17 @@ from mlcore_protocol.protobuf_format import PROTOBUF
 from mlcore_protocol.protobuf_head import read_head
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlcore.access.guard import Guard
     from mlcore.dispatcher import Dispatcher
     from mlcore_protocol import Buffer
     from mlcore_protocol.protobuf_head import ProtobufHead
 
     from transport_grpc.call import ServerCall
     from transport_grpc.header_block import Header
+
+    Reading = Callable[[Buffer, ServerCall], tuple[Call, ProtobufHead]]
 
 _LIMITS = Limits()
 
@@ -36,15 +42,17 @@ class Infer:
 
     Args:
         dispatcher: Where calls go.
+        read: Reads what a message asks.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, read: Reading) -> None:
         self._infer = dispatcher.infer
+        self._read = read
 
     async def __call__(self, call: ServerCall) -> None:
         """Answer one call."""
         body = await call.recv_message()
-        request, _ = request_of(body, call)
+        request, _ = self._read(body, call)
         answer = await self._infer(request)
         await call.answer(answer.buffers, metadata_of(answer.headers) if answer.headers else ())
 
@@ -68,6 +76,24 @@ def request_of(body: Buffer, call: ServerCall) -> tuple[Call, ProtobufHead]:
         call.deadline,
         call.trace.carrier if call.trace is not None else None,
     ), head
+
+
+def guarded(guard: Guard) -> Reading:
+    """Return a `request_of` that refuses models which the call's client may not ask, and shows models no credentials.
+
+    The model stands in the message, so that the call itself was let in for any that its client may ask.
+    """
+
+    def read(body: Buffer, call: ServerCall) -> tuple[Call, ProtobufHead]:
+        request, head = request_of(body, call)
+        assert call.identity is not None, "no method that asks a model is open"
+        guard.check(call.identity, "infer", request.model)
+        if call.method.streams_in and call.identity.limit is not None:
+            call.identity.limit.spend()
+        request.headers = without_authorization(call.metadata)
+        return request, head
+
+    return read
 
 
 def metadata_of(headers: dict[str, str]) -> list[Header]:

@@ -9,7 +9,7 @@ from grpclib.const import Cardinality, Handler
 from mlcore_protocol.protobuf import inference
 
 from transport_grpc.codec import Untouched
-from transport_grpc.services.infer import Infer
+from transport_grpc.services.infer import Infer, guarded, request_of
 from transport_grpc.services.mapping import handlers
 from transport_grpc.services.repository import Repository
 from transport_grpc.services.stream_infer import BareStreamInfer, StreamInfer
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mlcore.dispatcher import Dispatcher
     from mlcore.settings import Settings
     from mlcore_protocol import MetadataTensor
+
+    from transport_grpc.call import ServerCall
 
 NAME = "inference.GRPCInferenceService"
 
@@ -34,8 +36,9 @@ class InferenceService:
 
     def __init__(self, settings: Settings, dispatcher: Dispatcher, control: ControlPlane) -> None:
         self._control = control
-        self._infer = Infer(dispatcher)
-        self._stream = (BareStreamInfer if settings.grpc_bare_stream else StreamInfer)(dispatcher)
+        read = request_of if control.guard is None else guarded(control.guard)
+        self._infer = Infer(dispatcher, read)
+        self._stream = (BareStreamInfer if settings.grpc_bare_stream else StreamInfer)(dispatcher, read)
         self._repository = Repository(control, inference)
 
     def __mapping__(self) -> dict[str, Handler]:
@@ -46,10 +49,15 @@ class InferenceService:
                 {
                     "ServerLive": (self._server_live, inference.ServerLiveRequest),
                     "ServerReady": (self._server_ready, inference.ServerReadyRequest),
-                    "ModelReady": (self._model_ready, inference.ModelReadyRequest),
                     "ServerMetadata": (self._server_metadata, inference.ServerMetadataRequest),
                     "ModelMetadata": (self._model_metadata, inference.ModelMetadataRequest),
                 },
+            ),
+            f"/{NAME}/ModelReady": Handler(
+                self._model_ready,
+                Cardinality.UNARY_UNARY,
+                inference.ModelReadyRequest,
+                inference.ModelReadyResponse,
             ),
             **handlers(NAME, self._repository.methods),
             f"/{NAME}/ModelInfer": Handler(self._infer, Cardinality.UNARY_UNARY, Untouched, Untouched),
@@ -62,9 +70,12 @@ class InferenceService:
     async def _server_ready(self, _: inference.ServerReadyRequest) -> inference.ServerReadyResponse:
         return inference.ServerReadyResponse(ready=self._control.is_ready)
 
-    async def _model_ready(self, request: inference.ModelReadyRequest) -> inference.ModelReadyResponse:
+    async def _model_ready(self, call: ServerCall) -> None:
+        request: inference.ModelReadyRequest = await call.recv_message()
+        if self._control.guard is not None and call.identity is not None:
+            self._control.guard.check(call.identity, "ready", request.name)
         ready = self._control.model_is_ready(request.name, request.version or None)
-        return inference.ModelReadyResponse(ready=ready)
+        await call.answer(inference.ModelReadyResponse(ready=ready))
 
     async def _server_metadata(self, _: inference.ServerMetadataRequest) -> inference.ServerMetadataResponse:
         metadata = self._control.server_metadata()

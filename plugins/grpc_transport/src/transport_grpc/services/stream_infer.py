@@ -14,7 +14,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from mlcore_protocol.protobuf import inference
 
-from transport_grpc.services.infer import metadata_of, request_of
+from transport_grpc.services.infer import metadata_of
 from transport_grpc.status import failure
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlcore_protocol.protobuf_head import ProtobufHead
 
     from transport_grpc.call import ServerCall
+    from transport_grpc.services.infer import Reading
 
 # Requests of one call that run at once; further ones wait in the client, held back by flow control.
 _SIDE_BY_SIDE = 64
@@ -41,14 +42,16 @@ class StreamInfer:
 
     Args:
         dispatcher: Where calls go.
+        read: Reads what a message asks.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, read: Reading) -> None:
         self._stream = dispatcher.stream
+        self._read = read
 
     async def __call__(self, call: ServerCall) -> None:
         """Answer one call, until its client sends no more and everything is answered."""
-        session = _Session(call, self._stream)
+        session = _Session(call, self._stream, self._read)
         try:
             await session.run()
         finally:
@@ -61,11 +64,13 @@ class _Session:
     Args:
         call: The call.
         stream: What answers a request.
+        read: Reads what a message asks.
     """
 
-    def __init__(self, call: ServerCall, stream: Any) -> None:
+    def __init__(self, call: ServerCall, stream: Any, read: Reading) -> None:
         self._call = call
         self._stream = stream
+        self._request_of = read
         self._wants_status = any(name == _STATUS_WANTED and value == b"true" for name, value in call.metadata)
         self._running: set[asyncio.Task[None]] = set()
         self._sequences: dict[Any, asyncio.Task[None]] = {}
@@ -115,7 +120,7 @@ class _Session:
         sequence = None
         wants_final = False
         try:
-            request, head = request_of(body, self._call)
+            request, head = self._request_of(body, self._call)
             request_id = head.id
             sequence, wants_final = _asked(head)
         except Exception as error:  # told to the client, whatever it is
@@ -183,17 +188,19 @@ class BareStreamInfer:
 
     Args:
         dispatcher: Where calls go.
+        read: Reads what a message asks.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, read: Reading) -> None:
         self._stream = dispatcher.stream
+        self._read = read
 
     async def __call__(self, call: ServerCall) -> None:
         """Answer one call, until its client sends no more, or a request fails."""
         is_empty = True
         while (body := await call.recv_message()) is not None:
             is_empty = False
-            request, _ = request_of(body, call)
+            request, _ = self._read(body, call)
             async with aclosing(self._stream(request)) as answers:
                 async for answer in answers:
                     if answer.headers:
