@@ -10,8 +10,9 @@ EVERY = ["rest", "grpc", "metrics"]
 
 def test_a_server_that_anybody_reaches_says_what_is_open_and_how_to_close_it():
     assert exposure_of(Settings(host="0.0.0.0"), EVERY) == (
-        "rest, grpc, metrics listen on 0.0.0.0 without authentication: whoever reaches them can ask every model and see "
-        "what there is, see the metrics; set auth (mlcore key makes a key), or tls_client_ca, or let host be 127.0.0.1"
+        "rest, grpc, metrics listen on 0.0.0.0 without authentication: whoever reaches them can ask every model and "
+        "see what there is, see the metrics; set auth (mlcore key makes a key), or tls_client_ca, or let host be "
+        "127.0.0.1"
     )
 
 

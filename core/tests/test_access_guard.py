@@ -205,7 +205,7 @@ def test_a_mistake_in_the_setting_is_told_without_what_stands_there(auth, told):
 def test_a_variable_that_is_no_json_is_not_shown(monkeypatch):
     monkeypatch.setenv("MLCORE_AUTH", '{"api_keys": hunter2}')
 
-    with pytest.raises(SettingsError, match="MLCORE_AUTH: .*, got a secret") as error:
+    with pytest.raises(SettingsError, match=r"MLCORE_AUTH: .*, got a secret") as error:
         read_settings()
 
     assert "hunter2" not in str(error.value)

@@ -22,12 +22,13 @@ from mlcore.testing import start_server
 from mlcore_protocol.protobuf.grpc.health.v1 import HealthCheckRequest
 from mlcore_protocol.protobuf.grpc.reflection import v1
 from mlcore_protocol.protobuf.inference import (
-    ModelInferRequest,
     ModelInferResponse,
     ModelReadyRequest,
     ModelStreamInferResponse,
 )
 from standing import Standing, control_answer
+
+from .asking import message_of
 
 PATIENCE_S = 30
 SERVICE = "/inference.GRPCInferenceService"
@@ -341,7 +342,7 @@ def test_models_get_headers_but_no_credentials(guarded, channel, standing):
 
     metadata = [("authorization", f"Bearer {key_of('infer')}"), ("x-in", "1")]
     answer = channel.unary_unary(f"{SERVICE}/ModelInfer")(
-        bytes(ModelInferRequest(model_name="handled")), metadata=metadata, timeout=PATIENCE_S
+        bytes(message_of("handled", SAME)), metadata=metadata, timeout=PATIENCE_S
     )
     names = ModelInferResponse.parse(answer).outputs[0].contents.bytes_contents
     assert b"x-in" in names
