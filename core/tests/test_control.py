@@ -86,6 +86,15 @@ async def test_the_server_says_of_itself_what_the_settings_say_else_the_truth(op
     assert (metadata.name, metadata.version, metadata.extensions) == expected
 
 
+def test_with_a_guard_that_says_who_may_models_are_loaded_from_everywhere_unless_a_setting_closes_it():
+    auth = {"api_keys": [{"name": "a", "sha256": "0" * 64, "scopes": ["repository"]}]}
+    given = {"models": [ModelSettings(name="m", implementation=MLModel)], "transports": [], "host": "0.0.0.0"}
+
+    Server(**given, auth=auth).control.check_repository_api()
+    with pytest.raises(PermissionDeniedError, match="closed, by the server's settings"):
+        Server(**given, auth=auth, repository_api=False).control.check_repository_api()
+
+
 @pytest.mark.parametrize(
     ("host", "repository_api", "is_open"),
     [

@@ -361,10 +361,16 @@ def test_a_codec_alone_stands_for_a_list_of_one(plugin):
 EVERY_HOOK = """
 import sys
 from mlcore import MLModel, hookimpl
+from mlcore.access.identity import Authenticator
 from mlcore.commands import Command
 from mlcore.handlers import custom_handler
 
 calls = []
+
+
+class Nobody(Authenticator):
+    def identify(self, credentials):
+        return None
 
 
 class Own(MLModel):
@@ -402,6 +408,11 @@ def mlcore_transports():
 def mlcore_engines():
     calls.append("engines")
     return {}
+
+@hookimpl
+def mlcore_authenticators(settings):
+    calls.append("authenticators")
+    return [Nobody()]
 
 @hookimpl
 def mlcore_commands():
@@ -447,7 +458,7 @@ async def test_every_hook_is_called_once_in_this_order_and_none_during_requests(
     plugin("runtime-every-hook", EVERY_HOOK)
     models = [ModelSettings(name="m", implementation="made.by:Hook")]
 
-    server = Server(models=models, settings=Settings(plugins={"allow": ["runtime-every-hook"]}))
+    server = Server(models=models, settings=Settings(auth={}, plugins={"allow": ["runtime-every-hook"]}))
     import runtime_every_hook
 
     calls = runtime_every_hook.calls
@@ -465,6 +476,7 @@ async def test_every_hook_is_called_once_in_this_order_and_none_during_requests(
 
     assert calls == [
         "engines",
+        "authenticators",
         "transports",
         "startup",
         "wire_formats",

@@ -69,6 +69,13 @@ def test_a_folder_that_keeps_to_every_rule_is_clean(mlcore, folder, tmp_path, mo
     assert found(mlcore, folder, settings) == ([], 0)
 
 
+def test_clients_may_be_known_by_keys_whose_hashes_are_no_secret(mlcore, folder):
+    auth = {"api_keys": [{"name": "a", "sha256": "0" * 64, "scopes": ["infer"]}]}
+    broken, _ = found(mlcore, folder, {"host": "0.0.0.0", "repository_api": True, "auth": auth})
+
+    assert not {"clients", "repository-api", "secrets"} & set(broken)
+
+
 def test_without_the_option_nothing_is_said_of_production(mlcore, folder):
     (folder / "settings.json").write_text('{"host": "0.0.0.0"}')
     done = mlcore("check", folder)
