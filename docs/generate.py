@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import differences
 from mlcore import errors, hookspecs
-from mlcore.access.settings import ApiKeySettings, AuthSettings
+from mlcore.access.settings import ApiKeySettings, AuthSettings, CertificateSettings
 from mlcore.settings import CorsSettings, ModelParameters, ModelSettings, PluginSettings, Settings, TensorSettings
 from mlcore.telemetry.instruments import GAUGE, INSTRUMENTS
 from transport_metrics.names import prometheus_name
@@ -84,6 +84,8 @@ def _settings_page() -> str:
         _table(AuthSettings),
         "### `auth.api_keys`",
         _table(ApiKeySettings),
+        "### `auth.certificates`",
+        _table(CertificateSettings),
         "### `plugins`",
         _table(PluginSettings),
         "## `model-settings.json`: a model",

@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 import pytest
+from mlcore.access.certificates import names_in
 from mlcore.access.guard import Guard
 from mlcore.access.identity import Authenticator, Credentials, Identity, credentials_of
 from mlcore.access.limit import Limit
@@ -221,3 +222,30 @@ def test_no_hash_is_shown_by_repr_or_by_an_error_of_python():
     with pytest.raises(ValidationError) as error:
         ApiKeySettings(**{**key("k"), "sha256": "hunter2"})
     assert "hunter2" not in str(error.value)
+
+
+# --- certificates ---
+
+
+def test_the_names_in_a_certificate_have_their_kinds():
+    certificate = {
+        "subject": ((("countryName", "XX"),), (("commonName", "a"),)),
+        "subjectAltName": (("DNS", "b.example"), ("URI", "spiffe://c/d"), ("email", "e@f"), ("IP Address", "::1")),
+    }
+
+    assert names_in(certificate) == ("CN=a", "DNS=b.example", "URI=spiffe://c/d", "email=e@f")
+    assert names_in(None) == names_in({}) == ()
+
+
+def test_certificates_need_an_authority():
+    with pytest.raises(SettingsError, match=r"auth\.certificates: no client is asked for one; set tls_client_ca"):
+        Guard.of(Settings(auth={"certificates": [{"name": "a", "subject": "CN=a", "scopes": ["infer"]}]}))
+
+
+def test_a_certificate_is_not_known_by_a_name_of_another_kind():
+    line = {"name": "a", "subject": "CN=a", "scopes": ["infer"]}
+    known = Guard.of(Settings(auth={"certificates": [line]}, tls_client_ca="ca.pem"))
+
+    assert known.identify(Credentials(None, ("DNS=x", "CN=a"))).name == "a"
+    with pytest.raises(UnauthenticatedError):
+        known.identify(Credentials(None, ("DNS=a",)))

@@ -35,8 +35,7 @@ class ApiKeys(Authenticator):
         by_name: dict[str, Identity] = {}
         for key in keys:
             if key.name not in by_name:
-                is_bounded = key.rate is not None or key.concurrency is not None
-                limit = Limit(key.name, key.rate, key.concurrency) if is_bounded else None
+                limit = Limit.of(key.name, key.rate, key.concurrency)
                 by_name[key.name] = Identity(key.name, Scopes(key.scopes), limit)
             self._known.append((bytes.fromhex(key.sha256), by_name[key.name]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlcore.access.api_keys import ApiKeys
+from mlcore.access.certificates import ClientCertificates
 from mlcore.access.scopes import NEEDED, needed_for
 from mlcore.errors import PermissionDeniedError, SettingsError, UnauthenticatedError
 
@@ -42,8 +43,12 @@ class Guard:
         """
         if settings.auth is None:
             return None
-        keys = [ApiKeys(settings.auth.api_keys)] if settings.auth.api_keys else []
-        every = [*keys, *authenticators]
+        own: list[Authenticator] = [ApiKeys(settings.auth.api_keys)] if settings.auth.api_keys else []
+        if settings.auth.certificates:
+            if not settings.tls_client_ca:
+                raise SettingsError("auth.certificates: no client is asked for one; set tls_client_ca")
+            own.append(ClientCertificates(settings.auth.certificates))
+        every = [*own, *authenticators]
         if not every:
             raise SettingsError("auth: nobody would be let in; name a key in auth.api_keys, which mlcore key makes")
         return cls(every)

@@ -9,6 +9,7 @@ from mlcore.errors import TooManyRequestsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
 
 class Limit:
@@ -36,6 +37,11 @@ class Limit:
         self._left = self._most
         self._since = clock()
         self.under_way = 0
+
+    @classmethod
+    def of(cls, name: str, rate: float | None, concurrency: int | None) -> Self | None:
+        """Return the limit of a client; `None` if it has none."""
+        return None if rate is None and concurrency is None else cls(name, rate, concurrency)
 
     def enter(self) -> None:
         """Note that a request is under way; `leave` has to follow.

@@ -27,20 +27,17 @@ def _scope(text: str) -> str:
     return text
 
 
-class ApiKeySettings(BaseModel):
-    """One key, and what whoever has it may do."""
+class ClientSettings(BaseModel):
+    """A client, and what it may do."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: str = Field(
-        min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f\x7f]+$", description="Whose key it is; errors name it."
-    )
-    sha256: Annotated[str, AfterValidator(_hash)] = Field(
-        repr=False, description="The SHA-256 of the key, as `mlcore key` prints it."
+        min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f\x7f]+$", description="Who it is; errors name it."
     )
     scopes: list[Annotated[str, AfterValidator(_scope)]] = Field(
         min_length=1,
-        description="What it opens: `infer`, `infer:MODEL` for one model, `metadata`, `repository`, `metrics`, or "
+        description="What it may do: `infer`, `infer:MODEL` for one model, `metadata`, `repository`, `metrics`, or "
         "`admin`, which is all of them.",
     )
     rate: float | None = Field(
@@ -51,6 +48,23 @@ class ApiKeySettings(BaseModel):
     )
     concurrency: int | None = Field(
         None, ge=1, description="Requests to models that may be under way at once; any number if absent."
+    )
+
+
+class ApiKeySettings(ClientSettings):
+    """One key, and what whoever has it may do."""
+
+    sha256: Annotated[str, AfterValidator(_hash)] = Field(
+        repr=False, description="The SHA-256 of the key, as `mlcore key` prints it."
+    )
+
+
+class CertificateSettings(ClientSettings):
+    """One certificate, and what whoever has it may do."""
+
+    subject: str = Field(
+        pattern="^(CN|DNS|URI|email)=.",
+        description="A name in the certificate: `CN=`, `DNS=`, `URI=` or `email=` and the name.",
     )
 
 
@@ -65,6 +79,9 @@ class AuthSettings(BaseModel):
         description="Keys that clients send as `Authorization: Bearer KEY`. Several of one name are one client that is "
         "changing its key.",
     )
+    certificates: list[CertificateSettings] = Field(
+        [], description="Certificates that clients show over REST and gRPC, of an authority in `tls_client_ca`."
+    )
 
     @model_validator(mode="after")
     def _means_one_thing(self) -> Self:
@@ -75,4 +92,9 @@ class AuthSettings(BaseModel):
                 raise ValueError(f"api_keys: those of the name {key.name} differ in more than sha256; make them equal")
         if len({key.sha256 for key in self.api_keys}) < len(self.api_keys):
             raise ValueError("api_keys: the same sha256 stands there twice; each key is one client's")
+        names = [*by_name, *(known.name for known in self.certificates)]
+        subjects = [known.subject for known in self.certificates]
+        for what, texts in (("name", names), ("subject", subjects)):
+            if twice := next((text for text in texts if texts.count(text) > 1), None):
+                raise ValueError(f"certificates: the {what} {twice} stands there twice; each is one client's")
         return self

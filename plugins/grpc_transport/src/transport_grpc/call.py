@@ -110,6 +110,11 @@ class ServerCall(StreamIterator[Any]):
         """The client's address."""
         return self._connection.peer
 
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """The names in the client's certificate, where there is a guard to ask for them."""
+        return self._connection.certificate_names
+
     # --- what comes in ---
 
     def feed(self, piece: memoryview) -> None:

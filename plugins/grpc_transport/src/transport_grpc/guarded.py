@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlcore.access.certificates import names_in
 from mlcore.access.guard import CHALLENGE
 from mlcore.access.identity import credentials_of
 from mlcore.errors import UnauthenticatedError
@@ -14,6 +15,8 @@ from transport_grpc.request_head import Refusal
 from transport_grpc.status import failure, retry_headers
 
 if TYPE_CHECKING:
+    import asyncio
+
     from grpclib.const import Status
     from mlcore.access.guard import Guard
     from mlcore.access.identity import Identity
@@ -50,6 +53,11 @@ class GuardedProtocol(GrpcProtocol):
         super().__init__(connections)
         self._guard = guard
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # not of a datagram
+        """Begin, and note who the client's certificate says that it is."""
+        self.certificate_names = names_in(transport.get_extra_info("peercert"))
+        super().connection_made(transport)
+
     def on_request(self, stream: Stream, head: RequestHead) -> None:
         """Begin a call, if its client may."""
         if head.refusal is not None:
@@ -58,7 +66,7 @@ class GuardedProtocol(GrpcProtocol):
         method = self._connections.methods.get(head.path)
         action = "metadata" if method is None else method.action
         try:
-            identity = self._guard.admit_for_some(credentials_of(head.metadata), action)
+            identity = self._guard.admit_for_some(credentials_of(head.metadata, self.certificate_names), action)
             limit = identity.limit if identity is not None and action == "infer" else None
             if limit is not None and method is not None:
                 # Each message of a stream is a request of its own, and counted when it is there.

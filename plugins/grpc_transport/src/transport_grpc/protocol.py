@@ -42,10 +42,12 @@ class GrpcProtocol(asyncio.Protocol):
 
     Attributes:
         peer: The client's address.
+        certificate_names: The names in the client's certificate, where there is a guard to ask for them.
         call_type: What a call is made as.
     """
 
     peer: str | None = None
+    certificate_names: tuple[str, ...] = ()
     call_type = ServerCall
 
     outbox: Outbox

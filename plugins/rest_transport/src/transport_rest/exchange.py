@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlcore.logs import get_logger
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -138,6 +138,11 @@ class Exchange:
     def close_after(self) -> None:
         """Let the connection end with the answer."""
         self._is_kept = False
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """The client's certificate, as `ssl` gives it; nothing if it showed none that was verified."""
+        return self._connection.transport.get_extra_info("peercert")
 
     @property
     def is_stuck(self) -> bool:

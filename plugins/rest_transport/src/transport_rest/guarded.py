@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlcore.access.certificates import names_in
 from mlcore.access.guard import CHALLENGE
 from mlcore.access.identity import credentials_of, without_authorization
 from mlcore.errors import UnauthenticatedError
 
+from transport_rest.exchange import EXCHANGE
 from transport_rest.infer_route import target_of
 from transport_rest.status import send_failure, send_refusal
 
@@ -34,7 +36,9 @@ def guarded(app: App, guard: Guard, handlers: HandlerRoute) -> App:
         limit = None
         try:
             action, model = action_of(scope, handlers)
-            identity = guard.admit(credentials_of(scope["headers"]), action, model)
+            identity = guard.admit(
+                credentials_of(scope["headers"], names_in(scope[EXCHANGE].certificate)), action, model
+            )
             if identity is not None and action == "infer" and identity.limit is not None:
                 identity.limit.begin()
                 limit = identity.limit

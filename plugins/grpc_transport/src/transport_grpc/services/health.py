@@ -76,7 +76,7 @@ class HealthService:
     def _admit(self, call: ServerCall, service: str) -> None:
         """Let everybody ask for the server's health, and for a model's only who may know of it."""
         if self._control.guard is not None and service not in _OURS:
-            self._control.guard.admit(credentials_of(call.metadata), "ready", service)
+            self._control.guard.admit(credentials_of(call.metadata, call.certificate_names), "ready", service)
 
     def _status(self, service: str) -> HealthCheckResponseServingStatus:
         if service in _OURS:
