@@ -142,7 +142,8 @@ class Exchange:
     @property
     def certificate(self) -> dict[str, Any] | None:
         """The client's certificate, as `ssl` gives it; nothing if it showed none that was verified."""
-        return self._connection.transport.get_extra_info("peercert")
+        shown: dict[str, Any] | None = self._connection.transport.get_extra_info("peercert")
+        return shown
 
     @property
     def is_stuck(self) -> bool:
