@@ -11,6 +11,7 @@ from mlcore.testing import start_server
 from standing import Standing, control_answer
 
 from .asking import GrpcClient, RestClient
+from .operated import GrpcOperator, Operated, RestOperator
 from .semantic_models import write_models
 
 if TYPE_CHECKING:
@@ -67,5 +68,42 @@ def client(request: pytest.FixtureRequest, semantic: RunningServer) -> Iterator[
 def stands(semantic: RunningServer) -> Iterator[Standing]:
     """Check after the test that `semantic` stands as before."""
     stood = Standing(semantic)
+    yield stood
+    stood.check()
+
+
+@pytest.fixture(scope="package")
+def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    """Return a server whose models come and go: `many`, and what a test writes, which it removes again.
+
+    It reads only pickles with a digest.
+    """
+    folder = tmp_path_factory.mktemp("operated")
+    write = Operated(None, folder).write  # type: ignore[arg-type]  # the server begins with what is written
+    write("many")
+    # A server of its own settings: they are in a file, as operators have them.
+    (folder / "settings.json").write_text(json.dumps({"pickle": "pinned", "environments_dir": str(folder / ".envs")}))
+    server = start_server(folder, "--parallel-workers", "1")
+    for _ in range(20):
+        control_answer(server)
+        assert server.post("/v2/repository/models/many/load").status == 200
+    yield Operated(server, folder)
+    server.stop()
+
+
+@pytest.fixture(scope="package", params=["rest", "grpc"])
+def operator(request: pytest.FixtureRequest, operated: Operated) -> Iterator[RestOperator | GrpcOperator]:
+    """Return an operator of `operated`, over REST and over gRPC."""
+    made = (RestOperator if request.param == "rest" else GrpcOperator)(operated.server)
+    assert made.load("many").code == "OK"
+    assert made.states()["many"][0] == "READY"
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stays(operated: Operated) -> Iterator[Standing]:
+    """Check after the test that `operated` stands as before."""
+    stood = Standing(operated.server)
     yield stood
     stood.check()

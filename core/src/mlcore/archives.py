@@ -105,12 +105,14 @@ def _unpack(file: BinaryIO, folder: Path, mend: Callable[[Path], None]) -> None:
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         # Bounded here, and not by the sizes that its entries claim.
-        with tarfile.open(fileobj=_Bounded(file), mode="r:") as archive:
+        bounded = _Bounded(file)
+        with tarfile.open(fileobj=bounded, mode="r:") as archive:
             for number, member in enumerate(archive, 1):
                 if number > _MOST_ENTRIES:
                     raise _RefusedError(f"it holds more than {_MOST_ENTRIES} entries")
                 _check(member, made)
                 archive.extract(member, made, filter="data")
+        bounded.check_end()
         mend(made)
         made.chmod(stat.S_IRWXU)
         made.rename(folder)
@@ -129,6 +131,7 @@ class _Bounded(io.RawIOBase):
         self._most = min(_LARGEST_BYTES, max(_NEVER_TOO_MUCH_BYTES, _LARGEST_RATIO * size))
         begin = file.read(6)
         file.seek(0)
+        self._last = b""
         self._file = next((reader(file) for magic, reader in _READERS if begin.startswith(magic)), file)
 
     def read(self, size: int = -1) -> bytes:
@@ -136,7 +139,21 @@ class _Bounded(io.RawIOBase):
             raise _RefusedError(f"an entry has a header of more than {_LARGEST_PIECE_BYTES} bytes")
         content: bytes = self._file.read(size)
         self._check(self.tell())
+        self._last = content
         return content
+
+    def check_end(self) -> None:
+        """Check that what was read last is the mark of the end, and what follows it whole: checksums come there.
+
+        tarfile takes an archive that was cut between two entries, or has a header that is none, for one that ends.
+
+        Raises:
+            EOFError: There is no such mark.
+        """
+        if self._last != bytes(tarfile.BLOCKSIZE):
+            raise EOFError("it ends, or is damaged, before its mark of the end")
+        while self.read(_LARGEST_PIECE_BYTES):
+            pass
 
     def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
         self._check(position)

@@ -32,7 +32,8 @@ from mlcore.trust import Pickles, Trust
 if TYPE_CHECKING:
     from typing import Self
 
-_LONGEST_NAME = 256
+# As many as a folder may have on most systems.
+_LONGEST_NAME = 255
 
 # The process engine needs what only Linux has: files in memory, and processes as descriptors.
 _WORKERS = 1 if sys.platform == "linux" else 0
