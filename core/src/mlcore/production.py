@@ -14,7 +14,7 @@ from mlcore.errors import SettingsError
 from mlcore.listening import is_loopback
 from mlcore.settings import secrets_of
 from mlcore.settings_file import read_json
-from mlcore.settings_sources import SETTINGS_FILE
+from mlcore.settings_sources import MODEL_SETTINGS_FILE, SETTINGS_FILE
 from mlcore.tls import ServerTls
 from mlcore.tls.server_tls import is_readable_by_all
 
@@ -97,6 +97,18 @@ def _is_writable_by_all(_: Settings, folder: Path) -> bool:
     return any(not place.is_symlink() and place.stat().st_mode & stat.S_IWOTH for place in places)
 
 
+def _has_unpinned(_: Settings, folder: Path) -> bool:
+    return not all(map(_is_pinned, folder.rglob(MODEL_SETTINGS_FILE)))
+
+
+def _is_pinned(file: Path) -> bool:
+    try:
+        parameters = read_json(file, str(file)).get("parameters")
+    except SettingsError:  # which the check itself says
+        return True
+    return isinstance(parameters, dict) and bool(parameters.get("digest"))
+
+
 def _takes_any_origin(settings: Settings, _: Path) -> bool:
     return settings.cors_settings is not None and "*" in settings.cors_settings.allow_origins
 
@@ -133,6 +145,18 @@ RULES = (
         "nobody else writes into the folder, whose files are code",
         "chmod -R o-w the folder",
         _is_writable_by_all,
+    ),
+    Rule(
+        "digests",
+        "every model has the digest of its files",
+        "write them with mlcore pin, where the files are known to be right",
+        _has_unpinned,
+    ),
+    Rule(
+        "pickle",
+        "no pickle is read that was not pinned",
+        "set pickle to pinned or deny",
+        lambda settings, _: settings.pickle == "allow",
     ),
     Rule("secrets", "no secret stands in settings.json", "give it as a variable, MLCORE_...", _has_secret),
     Rule(

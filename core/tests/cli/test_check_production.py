@@ -64,7 +64,10 @@ def test_a_folder_that_keeps_to_every_rule_is_clean(mlcore, folder, tmp_path, mo
         "plugins": {"allow": ["transport-rest>=0.1", "transport-grpc", "transport-metrics"]},
         "request_timeout": 30,
         "docs_page": False,
+        "pickle": "pinned",
     }
+    (folder / "settings.json").write_text(json.dumps(settings))  # a part of what is pinned, for it is in that folder
+    assert mlcore("pin", folder).returncode == 0
 
     assert found(mlcore, folder, settings) == ([], 0)
 
