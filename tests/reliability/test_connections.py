@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import socket
+import urllib.request
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     (folder / "many.py").write_text(MODEL)
     (folder / "model-settings.json").write_text('{"name": "many", "implementation": "many.Many"}')
     limits = {"header_timeout": 1, "body_timeout": 1, "idle_timeout": 2, "max_connections_per_peer": MOST}
+    limits["grpc_max_connections_per_peer"] = MOST
     (folder / "settings.json").write_text(json.dumps(limits))
     server = start_server(folder, "--parallel-workers", "1")
     for _ in range(20):
@@ -130,3 +132,22 @@ def test_f36_without_descriptors_new_clients_wait_and_the_others_are_served(serv
     process.rlimit(resource.RLIMIT_NOFILE, (1024, most))
     assert control_answer(running) == "control"
     assert running.get("/v2/health/ready").status == 200
+
+
+def test_f37_over_grpc_too_and_both_are_counted(strict) -> None:
+    stood = Standing(strict)
+    host, _, port = strict.urls["grpc"].partition("://")[2].rpartition(":")
+    begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4" + bytes(5)
+    with ExitStack() as opened:
+        for _ in range(MOST):
+            connection = opened.enter_context(socket.create_connection((host, int(port)), 60))
+            connection.sendall(begin)
+            assert connection.recv(64)[3] == 4
+        with socket.create_connection((host, int(port)), 60) as one_more:
+            assert rest_of(one_more) == b""
+        with urllib.request.urlopen(f"{strict.urls['metrics']}/metrics", timeout=60) as answer:
+            shown = answer.read().decode()
+
+    refused = [line for line in shown.splitlines() if "connections_refused" in line and 'transport="grpc"' in line]
+    assert any(line.endswith((" 1", " 1.0")) for line in refused), refused
+    stood.check(warnings=2)

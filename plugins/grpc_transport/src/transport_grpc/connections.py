@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from h2.errors import ErrorCodes
-from mlcore.logs import get_logger
 
 from transport_grpc.protocol import GrpcProtocol
 
 if TYPE_CHECKING:
     from mlcore.access.guard import Guard
+    from mlcore.connection_count import ConnectionCount
 
     from transport_grpc.limits import Limits
     from transport_grpc.methods import Method
     from transport_grpc.observer import CallObserver
-
-log = get_logger("mlcore.grpc")
 
 _CHECK_S = 1.0
 _LOOK_S = 0.05
@@ -37,8 +34,7 @@ class Connections:
         limits: What one client may do.
         observer: Sees every call.
         min_packed: The least bytes of an answer that are compressed; `None` for never.
-        most: The most connections.
-        most_per_peer: The most from one address.
+        count: Says how many connections there may be.
         guard: Who is let in; `None` for everybody.
     """
 
@@ -48,8 +44,7 @@ class Connections:
         limits: Limits,
         observer: CallObserver,
         min_packed: int | None,
-        most: int,
-        most_per_peer: int,
+        count: ConnectionCount,
         guard: Guard | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -58,11 +53,9 @@ class Connections:
         self.observer = observer
         self.min_packed = min_packed
         self.is_leaving = False
+        self._count = count
         self._guard = guard
-        self._most = most
-        self._most_per_peer = most_per_peer
         self._all: dict[GrpcProtocol, Any] = {}
-        self._peers: Counter[Any] = Counter()
         self._checking = asyncio.create_task(self._check(), name="mlcore-grpc-check")
 
     def protocol(self) -> GrpcProtocol:
@@ -75,23 +68,14 @@ class Connections:
 
     def enter(self, connection: GrpcProtocol, address: Any) -> bool:
         """Note a new connection; say whether there may be one more."""
-        peer = address[0] if isinstance(address, tuple) else address
-        if len(self._all) >= self._most:
-            log.warning("a connection was refused: there are too many, the setting grpc_max_connections")
+        if self._count.enter(address) is not None:
             return False
-        if self._peers[peer] >= self._most_per_peer:
-            log.warning("a connection was refused: its peer has too many, the setting grpc_max_connections_per_peer")
-            return False
-        self._all[connection] = peer
-        self._peers[peer] += 1
+        self._all[connection] = address
         return True
 
     def leave(self, connection: GrpcProtocol) -> None:
         """Note that a connection has ended."""
-        peer = self._all.pop(connection)
-        self._peers[peer] -= 1
-        if not self._peers[peer]:
-            del self._peers[peer]
+        self._count.leave(self._all.pop(connection))
 
     async def drain(self, grace_s: float) -> None:
         """Let what is under way finish within so many seconds, then close every connection.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from mlcore.connection_count import ConnectionCount
 from mlcore.listening import address_of, listen
 from mlcore.transport import Transport
 
@@ -57,8 +58,13 @@ class GrpcTransport(Transport):
             Limits.of(settings),
             CallObserver.of(settings, self.dispatcher.tallies),
             settings.gzip_min_bytes if settings.gzip_enabled else None,
-            settings.grpc_max_connections,
-            settings.grpc_max_connections_per_peer,
+            ConnectionCount(
+                "grpc",
+                settings.grpc_max_connections,
+                settings.grpc_max_connections_per_peer,
+                self.dispatcher.tallies,
+                prefix="grpc_",
+            ),
             self.control.guard,
         )
         self._server = await asyncio.get_running_loop().create_server(
