@@ -160,6 +160,7 @@ def test_a_list_that_is_not_what_it_says_is_refused(datatype, shape, values, mes
         ("UINT64", [1], [2**64 - 1]),
         ("BOOL", [0], []),
         ("BYTES", [2, 1], [["a"], ["b"]]),
+        ("BYTES", [3], ["\u00e9a"]),  # shaped as its bytes
     ],
 )
 def test_a_list_that_is_what_it_says_is_written_as_it_is(datatype, shape, values):
