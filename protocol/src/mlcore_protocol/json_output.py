@@ -54,12 +54,10 @@ def _check_count(output: ResponseOutput, count: int) -> None:
 
 def _is_counted_in_bytes(output: ResponseOutput, values: Any) -> bool:
     """Say whether the shape is that of the bytes of one element, as models for older servers have it."""
-    return (
-        isinstance(values, list)
-        and len(values) == 1
-        and isinstance(values[0], str | bytes)
-        and math.prod(output.shape) == len(values[0].encode() if isinstance(values[0], str) else values[0])
-    )
+    if not isinstance(values, list) or len(values) != 1 or not isinstance(values[0], str | bytes):
+        return False
+    element = values[0].encode(errors="surrogatepass") if isinstance(values[0], str) else values[0]
+    return math.prod(output.shape) == len(element)
 
 
 def _count_of(value: Any) -> int:
