@@ -520,14 +520,55 @@ async def test_an_engine_has_the_time_of_its_setting_to_stop():
 # --- run ---
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_run_answers_until_a_signal_and_restores_the_handlers(models, notes, number):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_f23_run_answers_until_a_signal_and_restores_the_handlers(models, notes, number):
     before = signal.getsignal(number)
 
     await Server(models=models, transports=[]).run(lambda server: signal.raise_signal(number))
 
     assert notes == [("model", "load"), ("model", "unload")]
     assert signal.getsignal(number) == before
+
+
+async def test_f23_a_terminal_that_goes_stops_nothing_that_was_told_not_to_mind(models, notes):
+    def started(server):
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGTERM)  # the first: a second one would make the code another
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        code = await Server(models=models, transports=[]).run(started)
+
+        assert code == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("hook", ["startup", "shutdown"])
+async def test_a_plugin_that_hangs_is_named_and_keeps_no_signal_from_stopping_the_server(
+    models, hook, until, caplog, monkeypatch
+):
+    let_go = threading.Event()
+
+    def hang(self, settings):
+        let_go.wait(60)
+
+    hanging = type("Hanging", (), {f"mlcore_{hook}": hookimpl(hang, specname=f"mlcore_{hook}")})
+    monkeypatch.setattr("mlcore.server._HOOK_IS_SLOW_S", 0.01)
+    monkeypatch.setattr("mlcore.server._LEAST_UNLOAD_S", 0.01)
+    server = Server(models=models, plugins=[hanging], transports=[])
+    running = asyncio.create_task(server.run(lambda server: signal.raise_signal(signal.SIGTERM)))
+
+    if hook == "startup":
+        await until(lambda: "a plugin holds up the start" in caplog.text)
+        signal.raise_signal(signal.SIGTERM)
+
+    assert await running == 0
+    told = next(record for record in caplog.records if record.message.startswith("a plugin holds up"))
+    assert told.plugin == "python:Hanging-0"
+    assert not [record for record in caplog.records if record.exc_info]
+    let_go.set()
 
 
 async def test_f20_a_signal_during_the_start_stops_it(notes, until):

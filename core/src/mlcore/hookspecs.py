@@ -200,7 +200,8 @@ def mlcore_startup(settings: Settings) -> None:
         settings: The server's settings.
 
     Called:
-        Once, in the front process. Cold.
+        Once, in the front process, in a thread of its own: a hook that hangs keeps no signal from stopping the server.
+        Cold.
     """
 
 
@@ -212,7 +213,7 @@ def mlcore_shutdown(settings: Settings) -> None:
         settings: The server's settings.
 
     Called:
-        Once, in the front process. Cold.
+        Once, in the front process, in a thread of its own, which is not waited for longer than 5 seconds. Cold.
     """
 
 

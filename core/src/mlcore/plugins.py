@@ -48,6 +48,10 @@ class Plugins:
         settings: Which plugins may load.
         extra: Plugins given in Python, besides the installed ones.
 
+    Attributes:
+        records: What became of each of them.
+        asked: The name of the one whose hook was called last.
+
     Raises:
         PluginError: A plugin that is given in Python cannot be used.
     """
@@ -56,6 +60,7 @@ class Plugins:
         self.records: list[PluginRecord] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
+        self.asked = ""
         self._hooks = sorted(vars(self._manager.hook))
         self._records: dict[str, PluginRecord] = {}
         self._catalogues: dict[str, Catalogue[Any]] = {}
@@ -243,6 +248,7 @@ class Plugins:
         implementations = self._manager.hook.__dict__[hook].get_hookimpls()
         for implementation in sorted(implementations, key=lambda known: (not known.tryfirst, known.trylast)):
             record = self._records[implementation.plugin_name]
+            self.asked = record.name
             try:
                 result = read(implementation.function(*(arguments[name] for name in implementation.argnames)))
             except ModelLoadError:  # the model's own fault

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlcore.access.exposure import exposure_of
 from mlcore.access.guard import Guard
 from mlcore.control import ControlPlane
+from mlcore.daemon_thread import in_daemon_thread
 from mlcore.dispatcher import Dispatcher
 from mlcore.engine import make_engine
 from mlcore.errors import FailedPreconditionError, ModelLoadError, SettingsError
@@ -41,6 +43,9 @@ log = get_logger("mlcore.server")
 _LEAST_UNLOAD_S = 5.0
 # The same, and what their engine gets to end, when the stop is to be cut short.
 _HURRIED_S = 0.5
+# After so long, and again and again, the log says whose hook the start waits for.
+_HOOK_IS_SLOW_S = 10.0
+_HOOKS = "mlcore-hooks"
 
 
 class Server:
@@ -144,7 +149,7 @@ class Server:
             if exposure is not None:
                 log.warning(exposure)
             self._tls.start()
-            self.plugins.startup(self.settings)
+            await self._tell_plugins_of_the_start()
             await self._engine.start()
             self.control.served_extensions = sorted({name for known in self.transports for name in known.extensions})
             # Health is asked while models load; but where another server has the clients, it keeps them until then.
@@ -211,7 +216,21 @@ class Server:
             self.repository.close()
         self._sorting.cancel()
         self._tls.stop()
-        self.plugins.shutdown(self.settings)
+        telling = in_daemon_thread(partial(self.plugins.shutdown, self.settings), _HOOKS)
+        await asyncio.wait({telling}, timeout=_HURRIED_S if self._hurried.is_set() else _LEAST_UNLOAD_S)
+        if not telling.done():
+            log.error("a plugin holds up the stop, and is not waited for", plugin=self.plugins.asked)
+            telling.cancel()
+
+    async def _tell_plugins_of_the_start(self) -> None:
+        """Tell them in a thread: one that hangs must not keep the server from hearing a signal."""
+        telling = in_daemon_thread(partial(self.plugins.startup, self.settings), _HOOKS)
+        try:
+            while not (await asyncio.wait({telling}, timeout=_HOOK_IS_SLOW_S))[0]:
+                log.warning("a plugin holds up the start", plugin=self.plugins.asked)
+        finally:
+            telling.cancel()
+        telling.result()
 
     async def _sort_in(self) -> None:
         while True:
@@ -240,7 +259,7 @@ class Server:
         await self.stop()
 
     async def run(self, on_start: Callable[[Server], None] | None = None) -> int:
-        """Start, answer until SIGTERM or SIGINT, stop; at once, if one of them comes again.
+        """Start, answer until SIGTERM, SIGINT or SIGHUP, stop; at once, if one of them comes again.
 
         Args:
             on_start: Called once the models are loaded.
@@ -259,7 +278,9 @@ class Server:
             stopping.set()
 
         loop = asyncio.get_running_loop()
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+        if handlers[signal.SIGHUP] is signal.SIG_IGN:  # `nohup`: the terminal may go
+            del handlers[signal.SIGHUP]
         for number in handlers:
             loop.add_signal_handler(number, stop, number)
         starting = asyncio.ensure_future(self.start())

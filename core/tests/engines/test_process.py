@@ -84,9 +84,11 @@ def test_sigterm_ends_front_and_workers_with_code_0(folder: Path) -> None:
     assert not psutil.wait_procs(workers, timeout=60)[1]
 
 
-def test_ctrl_c_of_the_whole_group_is_a_clean_stop(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_f23_a_signal_of_the_terminal_to_the_whole_group_is_a_clean_stop(folder: Path, number: int) -> None:
+    ports = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "mlcore", "serve", str(folder), "--http-port", "0", "--parallel-workers", "1"],
+        [sys.executable, "-m", "mlcore", "serve", str(folder), *ports, "--parallel-workers", "1"],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -94,7 +96,7 @@ def test_ctrl_c_of_the_whole_group_is_a_clean_stop(folder: Path) -> None:
     assert process.stderr is not None
     with process.stderr as log:
         next(line for line in log if line.startswith("mlcore is up"))
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         rest = log.read()
 
     assert process.wait(60) == 0

@@ -8,9 +8,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Self
 
+from mlcore.daemon_thread import in_daemon_thread
 from mlcore.errors import SettingsError
-
-from command_infer.daemon_thread import in_daemon_thread
 
 _CHUNK = 256 * 1024
 
@@ -84,7 +83,7 @@ class Lines:
         while not self._ready:
             if self._is_over:
                 return None
-            self._take(await in_daemon_thread(lambda: os.read(self._descriptor, _CHUNK)))
+            self._take(await in_daemon_thread(lambda: os.read(self._descriptor, _CHUNK), "infer-io"))
         return self._ready.popleft()
 
     def _take(self, chunk: bytes) -> None:

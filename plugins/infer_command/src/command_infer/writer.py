@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from command_infer.daemon_thread import in_daemon_thread
+from mlcore.daemon_thread import in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,6 +56,6 @@ class Writer:
             if self._output.is_file:
                 self._output.write(text)  # takes less than to wake a thread
             else:
-                await in_daemon_thread(partial(self._output.write, text))
+                await in_daemon_thread(partial(self._output.write, text), "infer-io")
             for answered in answers:
                 self._written(answered)

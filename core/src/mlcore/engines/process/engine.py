@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
     from mlcore.engine import Answer, Call
     from mlcore.loading import Plan
-    from mlcore.settings import ModelSettings
+    from mlcore.plugins import Plugins
+    from mlcore.settings import ModelSettings, Settings
+    from mlcore.telemetry.tallies import Tallies
 
 log = get_logger("mlcore.workers")
 
@@ -42,6 +44,10 @@ _MOST_WORKERS = 3
 
 class ProcessEngine(Engine):
     """Keeps pools of workers, and puts each model into one of them."""
+
+    def __init__(self, settings: Settings, plugins: Plugins, tallies: Tallies) -> None:
+        super().__init__(settings, plugins, tallies)
+        self._pools: dict[tuple[str, Path | None], Pool] = {}
 
     async def start(self) -> None:
         """Start the workers of the server's own pool.
@@ -60,7 +66,6 @@ class ProcessEngine(Engine):
         self._arrivals.add("tallies", lambda _, changes: self.tallies.add(changes))
         self._arrivals.add(METRICS_API, Replay().take)
         self._facts = {**settings_to_facts(self.settings), "telemetry": self._arrivals.kinds}
-        self._pools: dict[tuple[str, Path | None], Pool] = {}
         self.tallies.observe(WORKERS, self._observed_workers)
         self.tallies.observe(WORKER_MEMORY, partial(self._observed, memory_of))
         self.tallies.observe(WORKER_CPU, partial(self._observed, processor_time_of))

@@ -1,8 +1,9 @@
-"""Work that may block for as long as somebody else likes, such as reading from a terminal."""
+"""Work that may block for as long as somebody else likes: reading from a terminal, a hook of a plugin."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,8 +13,12 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def in_daemon_thread(work: Callable[[], Result]) -> asyncio.Future[Result]:
+def in_daemon_thread(work: Callable[[], Result], name: str) -> asyncio.Future[Result]:
     """Do `work` in a thread that does not hold up the end of the program, as those of `asyncio.to_thread` do.
+
+    Args:
+        work: What is to be done.
+        name: What the thread is called.
 
     Returns:
         What it will return or raise. If the future is cancelled, the thread is left to itself.
@@ -34,8 +39,8 @@ def in_daemon_thread(work: Callable[[], Result]) -> asyncio.Future[Result]:
             outcome: tuple[Result | None, BaseException | None] = (work(), None)
         except BaseException as error:
             outcome = (None, error)
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(tell, *outcome)
 
-    threading.Thread(target=do, daemon=True, name="infer-io").start()
+    threading.Thread(target=do, daemon=True, name=name).start()
     return future
