@@ -272,7 +272,7 @@ def test_a_wrong_value_names_the_setting_what_was_expected_and_what_came(folder,
             {"name": "a\nb"},
             'name: expected printable text, without slashes and without spaces at its ends, got "a\\nb"',
         ),
-        ({"name": "x" * 257}, f'name: String should have at most 256 characters, got "{"x" * 63}...'),
+        ({"name": "x" * 257}, f'name: String should have at most 255 characters, got "{"x" * 63}...'),
         (
             {"parameters": {"version": "a\\b"}},
             'parameters.version: expected printable text, without slashes and without spaces at its ends, got "a\\\\b"',

@@ -263,7 +263,7 @@ def test_one_version_is_unloaded_and_loaded(changing):
     [
         ("versioned/versions/v1/unload", "v2", "parameters.version: the path says version 'v1', and this 'v2'"),
         ("versioned/unload", 2, "parameters.version: expected text"),
-        ("versioned/unload", "", "version: expected 1 to 256 characters, got ''"),
+        ("versioned/unload", "", "version: expected 1 to 255 characters, got ''"),
         ("versioned/versions/../unload", None, "version: expected printable text"),
         ("../load", None, "name: expected printable text"),
         ("%0a/load", None, "name: expected printable text"),
