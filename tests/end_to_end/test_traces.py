@@ -296,7 +296,7 @@ def test_what_a_client_does_not_record_is_not_recorded(traced: Traced) -> None:
 
 @pytest.mark.parametrize(
     "traceparent",
-    ["", "x" * 60_000, "00-" + "0" * 32 + "-00f067aa0ba902b7-01", TRACEPARENT.upper(), "\xe4", TRACEPARENT + "x"],
+    ["", "x" * 20_000, "00-" + "0" * 32 + "-00f067aa0ba902b7-01", TRACEPARENT.upper(), "\xe4", TRACEPARENT + "x"],
     ids=["empty", "long", "zeros", "capitals", "umlaut", "too long"],
 )
 def test_a_trace_that_cannot_be_read_is_as_good_as_none(traced: Traced, traceparent: str) -> None:
