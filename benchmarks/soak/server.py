@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-import os
 import signal
-import subprocess
-import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # where the other benchmarks have how servers are started
-from servers import free_ports, mlcore_command, stop
+from mlcore.testing import start_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from mlcore.testing.process import RunningServer
 
 MODEL = '''
 import asyncio
-import os
-import time
 
 from mlcore import MLModel
 from mlcore.codecs import StringCodec
@@ -51,40 +45,42 @@ class Identity(MLModel):
 '''
 
 
-@dataclass
+_MANY_CONNECTIONS = {
+    "max_connections_per_peer": 10_000,
+    "grpc_max_connections": 10_000,
+    "grpc_max_connections_per_peer": 10_000,
+}
+
+
 class Served:
     """A server that is up.
 
-    Attributes:
-        process: Its process.
-        port: Where it answers HTTP.
-        grpc_port: Where it answers gRPC.
+    Args:
+        running: Its process and addresses.
     """
 
-    process: subprocess.Popen[bytes]
-    port: int
-    grpc_port: int
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def infer(self) -> str:
-        """Where it takes requests for the model `identity`."""
-        return f"{self.url}/v2/models/identity/infer"
+    def __init__(self, running: RunningServer) -> None:
+        self.running = running
+        self.url = running.url
+        self.grpc = running.urls["grpc"].removeprefix("grpc://")
+        self.port, self.grpc_port = (int(url.rpartition(":")[2]) for url in (self.url, self.grpc))
+        self.infer = f"{self.url}/v2/models/identity/infer"
 
     @property
     def processes(self) -> list[psutil.Process]:
         """The server's process and its workers."""
-        front = psutil.Process(self.process.pid)
+        front = psutil.Process(self.running.process.pid)
         return [front, *front.children(recursive=True)]
 
     @property
     def workers(self) -> list[psutil.Process]:
         """The processes that hold models."""
-        return [each for each in self.processes if "mlcore.engines.process.worker" in each.cmdline()]
+        found = []
+        for each in self.processes:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                if "mlcore.engines.process.worker" in each.cmdline():
+                    found.append(each)
+        return found
 
     def memory(self) -> int:
         """Return the bytes that all its processes have in memory; what they share counts once."""
@@ -93,6 +89,37 @@ class Served:
     def descriptors(self) -> int:
         """Return how many descriptors its processes have open."""
         return sum(each.num_fds() for each in self.processes)
+
+    async def quiet(self) -> None:
+        """Wait until connections of earlier clients are closed."""
+        before = -1
+        while before != (before := self.descriptors()):
+            await asyncio.sleep(0.2)
+
+    async def left_open(self, before: int) -> int:
+        """Return how many descriptors are open that were not before, once those of former clients are closed."""
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: self.descriptors() <= before)
+        return max(0, self.descriptors() - before)
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM."""
+        self.running.process.send_signal(signal.SIGTERM)
+
+    def end(self) -> int:
+        """Ask the server to stop, and return its exit code."""
+        return self.running.stop()
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        TimeoutError: It does not.
+    """
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 def write_model(folder: Path, name: str = "identity", **settings: Any) -> None:
@@ -106,38 +133,45 @@ def write_model(folder: Path, name: str = "identity", **settings: Any) -> None:
 
 
 @contextlib.contextmanager
-def folder_of_model(**settings: Any) -> Iterator[Path]:
-    """Give a folder with the model `identity` for the length of the block."""
+def folder_of_model(server: dict[str, Any] | None = None, **settings: Any) -> Iterator[Path]:
+    """Give a folder with the model `identity` for the length of the block.
+
+    Args:
+        server: The server's settings.
+        settings: Those of the model.
+    """
     with tempfile.TemporaryDirectory() as place:
         write_model(Path(place), **settings)
+        Path(place, "settings.json").write_text(json.dumps(server or {}))
         yield Path(place)
 
 
-def start(folder: Path, *options: str, port: int | None = None) -> Served:
+@contextlib.contextmanager
+def standard_server() -> Iterator[Served]:
+    """Run the server that most scenarios ask: with `identity`, and with `slow`, which works on one request at a time.
+
+    It is warm: what is made once, at first use, is no growth.
+    """
+    extra = {"extra": {"seconds": 0.01}}
+    with folder_of_model(_MANY_CONNECTIONS) as folder:
+        write_model(folder, "slow", max_concurrency=1, max_queue_size=20, parameters=extra)
+        with served(folder) as server:
+            for _ in range(100):
+                answer = server.running.infer("identity", {"name": "x", "datatype": "FP32", "shape": [1], "data": [1]})
+                assert answer.status == 200, answer.body
+            yield server
+
+
+def start(folder: Path, *options: str) -> Served:
     """Start a server and wait until it says that its models are loaded: on a shared port another one may answer."""
-    free, grpc_port = free_ports(2)
-    port = port or free
-    command = [*mlcore_command(folder, port), "--grpc-port", str(grpc_port), "--metrics-port", "0", *options]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
-        while b"mlcore is up" not in os.pread(log.fileno(), 4096, 0):
-            if process.poll() is not None:
-                raise RuntimeError(os.pread(log.fileno(), 4096, 0).decode())
-            time.sleep(0.01)
-    return Served(process, port, grpc_port)
+    return Served(start_server(folder, "--log-level", "ERROR", *options))
 
 
 @contextlib.contextmanager
 def served(folder: Path, *options: str) -> Iterator[Served]:
     """Run a server until the block ends."""
-    running = start(folder, *options)
+    server = start(folder, *options)
     try:
-        yield running
+        yield server
     finally:
-        stop(running.process)
-
-
-def end(running: Served, timeout_s: float = 60) -> int:
-    """Ask a server to stop, and return its exit code."""
-    running.process.send_signal(signal.SIGTERM)
-    return running.process.wait(timeout_s)
+        server.end()

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import grpc
+from clients import GrpcClient, RestClient
+from table import Line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-BAD_BODIES = [
-    b"",
-    b"null",
-    b"{",
-    b"[" * 1000,
-    b'{"inputs": []}',
-    b'{"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1], "data": [1]}]}',
-    b'{"inputs": [{"name": "x", "datatype": "FP32", "shape": [2], "data": [1]}]}',
-    b'{"inputs": [{"name": "x", "datatype": "INT64", "shape": [1], "data": [18446744073709551616]}]}',
-    b'{"inputs": [{"name": "x", "datatype": "FP33", "shape": [1], "data": [1]}]}',
-    b'{"inputs": [{"name": "x", "datatype": "BYTES", "shape": [1], "data": ["\xff"]}]}',
-]
+Client = RestClient | GrpcClient
+ClientFor = Callable[[], AbstractAsyncContextManager[Client]]
 
 
 class Traffic:
@@ -34,7 +28,6 @@ class Traffic:
 
     Args:
         client: What they are sent with.
-        url: Where to.
         per_second: How many, of all kinds.
         numbers: How many numbers a request has; one of these by chance.
         bad: The share of requests that are wrong, and must be answered 400.
@@ -44,20 +37,19 @@ class Traffic:
         outcomes: How many good requests ended how: statuses and names of errors.
         unexpected: How many bad ones were not answered 400.
         wrong: How many answers hold something else than their request's.
-        latencies: When each good request was sent and how long it took, in seconds.
+        latencies: When each good request that was answered 200 was sent, and how long it took, in seconds.
+        refusals: How long each took that was answered otherwise, in seconds.
     """
 
     def __init__(
         self,
-        client: aiohttp.ClientSession,
-        url: str,
+        client: Client,
         per_second: float,
         numbers: tuple[int, ...] = (4,),
         bad: float = 0.0,
         leaving: float = 0.0,
     ) -> None:
         self._client = client
-        self._url = url
         self._every_s = 1 / per_second
         self._numbers = numbers
         self._bad = bad
@@ -68,6 +60,7 @@ class Traffic:
         self.unexpected: Counter[Any] = Counter()
         self.wrong = 0
         self.latencies: list[tuple[float, float]] = []
+        self.refusals: list[float] = []
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -84,62 +77,59 @@ class Traffic:
     async def settle(self) -> None:
         """Wait for the answers to all that was sent."""
         while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks)
+
+    def took(self) -> list[float]:
+        """Return how long the good requests took."""
+        return [took_s for _, took_s in self.latencies]
+
+    def line(self, scenario: str, *allowed: int) -> Line:
+        """Return the line that says how the good requests ended; 200 is allowed, and these."""
+        figure = said(self.outcomes) + (f"; {self.wrong} wrong" if self.wrong else "")
+        bar = f"{' or '.join(map(str, (200, *allowed)))}, none wrong"
+        is_well = set(self.outcomes) <= {200, *allowed} and self.outcomes[200] > 0 and not self.wrong
+        return Line(scenario, figure, bar, is_well)
 
     async def _one(self, number: int, chance: float) -> None:
         if chance < self._bad:
-            await self._one_bad()
+            if (status := await self._ended(self._client.ask_badly(number))) != 400:
+                self.unexpected[status] += 1
         elif chance < self._bad + self._leaving:
-            with contextlib.suppress(TimeoutError, aiohttp.ClientError):
-                await asyncio.wait_for(self._ask(number), 0.002)
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError, grpc.RpcError):
+                await asyncio.wait_for(self._client.ask([float(number)]), 0.002)
         else:
-            await self._one_good(number)
+            self.outcomes[await self._ended(self._one_good(number))] += 1
 
-    async def _one_good(self, number: int) -> None:
+    async def _one_good(self, number: int) -> int:
+        expected = [float(number % 2**20)] * self._chance.choice(self._numbers)
         began = time.monotonic()
-        try:
-            status, values = await self._ask(number)
-        except aiohttp.ClientConnectorError:
-            self.outcomes["refused"] += 1
-        except (aiohttp.ClientError, TimeoutError) as error:
-            self.outcomes[type(error).__name__] += 1
+        status, values = await self._client.ask(expected)
+        took_s = time.monotonic() - began
+        if status == 200:
+            self.wrong += values != expected
+            self.latencies.append((began, took_s))
         else:
-            self.outcomes[status] += 1
-            if status == 200:
-                self.wrong += values != {float(number)}
-                self.latencies.append((began, time.monotonic() - began))
+            self.refusals.append(took_s)
+        return status
 
-    async def _ask(self, number: int) -> tuple[int, set[float]]:
-        data = [float(number)] * self._chance.choice(self._numbers)
-        tensor = {"name": "x", "datatype": "FP32", "shape": [len(data)], "data": data}
-        async with self._client.post(self._url, json={"inputs": [tensor]}) as answer:
-            body = await answer.read()
-            return answer.status, set(json.loads(body)["outputs"][0]["data"]) if answer.status == 200 else set()
-
-    async def _one_bad(self) -> None:
-        body = self._chance.choice(BAD_BODIES)
-        headers = {"Content-Type": "application/json"}
+    async def _ended(self, asking: Any) -> int | str:
+        """Return how a request ended: its status, or the name of what went wrong with the connection."""
         try:
-            async with self._client.post(self._url, data=body, headers=headers) as answer:
-                if answer.status != 400:
-                    self.unexpected[answer.status] += 1
+            status: int = await asking
+        except aiohttp.ClientConnectorError:
+            return "refused"
+        except grpc.RpcError as error:
+            return str(error.code().name)
         except (aiohttp.ClientError, TimeoutError) as error:
-            self.unexpected[type(error).__name__] += 1
+            return type(error).__name__
+        return status
 
 
 @contextlib.asynccontextmanager
-async def client_of(keep_alive: bool = True) -> AsyncIterator[aiohttp.ClientSession]:
-    """Give a client without a bound on its connections."""
-    connector = aiohttp.TCPConnector(force_close=not keep_alive, limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(60)) as client:
-        yield client
-
-
-@contextlib.asynccontextmanager
-async def traffic(url: str, per_second: float, keep_alive: bool = True, **options: Any) -> AsyncIterator[Traffic]:
-    """Send requests for the length of the block, and wait for their answers at its end."""
-    async with client_of(keep_alive) as client:
-        made = Traffic(client, url, per_second, **options)
+async def traffic(client_for: ClientFor, per_second: float, **options: Any) -> AsyncIterator[Traffic]:
+    """Send requests for the length of the block, from the first that is answered on, and wait for all at its end."""
+    async with client_for() as client:
+        made = Traffic(client, per_second, **options)
         running = asyncio.create_task(made.run())
         try:
             while not made.outcomes[200]:
@@ -150,22 +140,25 @@ async def traffic(url: str, per_second: float, keep_alive: bool = True, **option
             await made.settle()
 
 
-async def saturation(url: str, seconds: float, connections: int = 16) -> float:
+async def saturation(client_for: ClientFor, seconds: float, connections: int = 16) -> float:
     """Return how many small requests a second are answered to clients that ask again at once."""
     done = 0
     until = time.monotonic() + seconds
-    body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [4], "data": [1.0, 2.0, 3.0, 4.0]}]}
 
-    async def ask(client: aiohttp.ClientSession) -> None:
+    async def ask(client: Client) -> None:
         nonlocal done
         while time.monotonic() < until:
-            async with client.post(url, json=body) as answer:
-                await answer.read()
-                done += 1
+            await client.ask([1.0, 2.0, 3.0, 4.0])
+            done += 1
 
-    async with client_of() as client:
+    async with client_for() as client:
         await asyncio.gather(*(ask(client) for _ in range(connections)))
     return done / seconds
+
+
+def said(outcomes: Counter[Any]) -> str:
+    """Return how many of which outcome, most first."""
+    return ", ".join(f"{count:,} x {outcome}" for outcome, count in outcomes.most_common())
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -8,8 +8,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from many import MODEL
 
@@ -31,28 +34,20 @@ def folder(tmp_path: Path) -> Path:
 
 def serve(folder: Path, output: int) -> tuple[subprocess.Popen[bytes], str]:
     """Start a server that writes to a descriptor, and return it with the address of its model, once it is ready."""
-    import socket
-
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    ports = [str(each.getsockname()[1]) for each in taken]
-    for each in taken:
-        each.close()
-    options = [
-        part for pair in zip(("--http-port", "--grpc-port", "--metrics-port"), ports, strict=True) for part in pair
-    ]
+    options = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "mlcore", "serve", folder, *options], stdout=output, stderr=output
     )
-    url = f"http://127.0.0.1:{ports[0]}/v2/models/many"
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(f"{url}/ready", timeout=10):
+        assert process.poll() is None
+        for listening in psutil.Process(process.pid).net_connections("tcp"):  # its log cannot be asked for the port
+            url = f"http://127.0.0.1:{listening.laddr.port}/v2/models/many"
+            with suppress(OSError, HTTPException), urllib.request.urlopen(f"{url}/ready", timeout=10):
                 return process, url
-        except OSError:
-            assert process.poll() is None
-            time.sleep(0.05)
+        time.sleep(0.05)
     process.kill()
+    process.wait()
     raise AssertionError("it did not come up")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 from mlcore import Server
@@ -137,9 +138,9 @@ async def eventually(condition: Callable[[], bool], timeout_s: float = 60) -> No
 
 def workers_of(pid: int | None = None) -> list[psutil.Process]:
     """Return the workers of a server, by default of those in this process."""
-    found = psutil.Process(pid or os.getpid()).children()
-    return [
-        child
-        for child in found
-        if child.status() != psutil.STATUS_ZOMBIE and "mlcore.engines.process.worker" in child.cmdline()
-    ]
+    found = []
+    for child in psutil.Process(pid or os.getpid()).children():
+        with suppress(psutil.NoSuchProcess):  # it has ended since, or nobody has asked for its exit code yet
+            if "mlcore.engines.process.worker" in child.cmdline():
+                found.append(child)
+    return found
