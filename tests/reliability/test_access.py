@@ -54,6 +54,8 @@ class Handled(MLModel):
         return word
 '''
 
+OTHER = HANDLED.replace("Handled", "Other").replace('"GET"', '"POST"')
+
 # What each path of the OpenAPI document needs, and the model that is asked; a path that is not here fails the test.
 ROUTES = {
     "/v2": ("metadata", None),
@@ -71,6 +73,7 @@ ROUTES = {
     "/v2/repository/models/{model_name}/unload": ("repository", None),
     "/own/{word}": ("infer", "handled"),
     "/v2/models/handled/own/{word}": ("infer", "handled"),
+    "/v2/models/other/own/{word}": ("infer", "other"),
 }
 METHODS = {
     "ServerLive": ("health", None),
@@ -107,13 +110,14 @@ def entry(name, key, *scopes, **more):
 def guarded(tmp_path_factory):
     """Return a server with a key for each scope, whose admin asks what the standing check asks."""
     folder = tmp_path_factory.mktemp("guarded")
-    for name, kind, source in (("many", "Many", MODEL), ("handled", "Handled", HANDLED)):
+    for name, source in (("many", MODEL), ("handled", HANDLED), ("other", OTHER)):
         (folder / name).mkdir()
         (folder / name / f"{name}_model.py").write_text(source)
-        settings = {"name": name, "implementation": f"{name}_model.{kind}"}
+        settings = {"name": name, "implementation": f"{name}_model.{name.title()}"}
         (folder / name / "model-settings.json").write_text(json.dumps(settings))
     keys = [entry(f"client-{scope}", key_of(scope), scope) for scope in SCOPES]
     keys.append(entry("client-infer", "the-next-key-of-infer", "infer"))
+    keys += [entry(f"of-{name}", key_of(f"infer:{name}"), f"infer:{name}") for name in ("handled", "other")]
     keys.append(entry("often", "key-of-often", "infer", "metadata", rate=0.001))
     keys.append(entry("once", "key-of-once", "infer", concurrency=1))
     (folder / "settings.json").write_text(json.dumps({"auth": {"api_keys": keys}}))
@@ -331,6 +335,14 @@ def test_the_health_of_a_model_is_for_whom_may_know_of_it(channel, standing, met
     assert call(channel, path, None, asked)[0] == "UNAUTHENTICATED"
     assert call(channel, path, key_of("metrics"), asked)[0] == "PERMISSION_DENIED"
     assert call(channel, path, key_of("metadata"), asked)[0] == "OK"
+
+
+@pytest.mark.parametrize(("method", "model", "stranger"), [("GET", "handled", "other"), ("POST", "other", "handled")])
+def test_a_path_of_two_models_lets_in_whom_the_method_is_for(guarded, standing, method, model, stranger):
+    body = b"{}" if method == "POST" else None
+
+    assert ask(guarded, method, "/own/x", key_of(f"infer:{model}"), body)[0] == 200
+    assert ask(guarded, method, "/own/x", key_of(f"infer:{stranger}"), body)[0] == 403
 
 
 def test_models_get_headers_but_no_credentials(guarded, channel, standing):

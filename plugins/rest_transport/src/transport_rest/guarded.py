@@ -69,9 +69,9 @@ def action_of(scope: Scope, handlers: HandlerRoute) -> tuple[str, str | None]:
     target = target_of(scope["raw_path"])
     if target is not None:
         return "infer", target.model
-    found = handlers.targets_of(scope)
-    if found:
-        return "infer", next(iter(found.values())).model
+    model = handlers.model_of(scope)
+    if model is not None:
+        return "infer", model
     path: str = scope["path"]
     if path.startswith(_REPOSITORY):
         return "repository", None
@@ -79,8 +79,8 @@ def action_of(scope: Scope, handlers: HandlerRoute) -> tuple[str, str | None]:
         if path.rstrip("/") in _OPEN and not _has_body(scope):
             return "health", None
         match path.rstrip("/").split("/"):
-            case ["", "v2", "models", model, "ready"] | ["", "v2", "models", model, "versions", _, "ready"]:
-                return "ready", model
+            case ["", "v2", "models", name, "ready"] | ["", "v2", "models", name, "versions", _, "ready"]:
+                return "ready", name
     return "metadata", None
 
 

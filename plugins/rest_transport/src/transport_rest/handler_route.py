@@ -62,13 +62,22 @@ class HandlerRoute:
             return self._table.find(scope["path"])
         return {}
 
+    def model_of(self, scope: Scope) -> str | None:
+        """Return the model whose handler a request asks, or would with another method; `None` if there is none.
+
+        One path may lead to several models, each by methods of its own.
+        """
+        targets = self.targets_of(scope)
+        target = targets.get(_method_of(scope)) or next(iter(targets.values()), None)
+        return None if target is None else target.model
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI."""
         targets = self.targets_of(scope)
         if not targets:
             await self._others(scope, receive, send)
             return
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        method = _method_of(scope)
         target = targets.get(method)
         if target is None:
             await read_body(receive, dict(scope["headers"]), self._max_body_bytes)
@@ -145,3 +154,9 @@ class HandlerRoute:
             if not exchange.is_lost and not is_over:
                 exchange.cut_off()
                 await asyncio.sleep(0)
+
+
+def _method_of(scope: Scope) -> str:
+    """Return the method whose handler answers: a HEAD is a GET without a body."""
+    method: str = scope["method"]
+    return "GET" if method == "HEAD" else method
