@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -49,6 +50,19 @@ def _no_variables(monkeypatch, tmp_path):
     working = tmp_path / "working"
     working.mkdir()
     monkeypatch.chdir(working)
+
+
+@pytest.fixture
+def terminal():
+    """Let SIGHUP and SIGINT mean what they do at a terminal, here and in processes of the test.
+
+    Whoever runs the tests may have them ignored, as `nohup` and a shell's background do.
+    """
+    meant = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in meant.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -521,7 +521,7 @@ async def test_an_engine_has_the_time_of_its_setting_to_stop():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-async def test_f23_run_answers_until_a_signal_and_restores_the_handlers(models, notes, number):
+async def test_f23_run_answers_until_a_signal_and_restores_the_handlers(terminal, models, notes, number):
     before = signal.getsignal(number)
 
     await Server(models=models, transports=[]).run(lambda server: signal.raise_signal(number))

@@ -84,6 +84,7 @@ def test_sigterm_ends_front_and_workers_with_code_0(folder: Path) -> None:
     assert not psutil.wait_procs(workers, timeout=60)[1]
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_f23_a_signal_of_the_terminal_to_the_whole_group_is_a_clean_stop(folder: Path, number: int) -> None:
     ports = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
